@@ -1,0 +1,10 @@
+//! Frames: everything that client and hub say to each other on a WebSocket.
+
+mod client;
+mod server;
+
+pub use client::{ClientFrame, Connect, HistoryQuery, Publish, RequestId, Resume, Side, Subscribe};
+pub use server::{
+    Connected, HistoryPage, PresenceChange, PresenceKind, PresenceSnapshot, PresentUser, Reply, ServerError, ServerFrame,
+    SubscriptionResult,
+};

@@ -1,1 +1,5 @@
-//! placeholder
+//! The hub. Start with the walk of a message in `docs/ARCHITECTURE.md`; the modules follow it.
+
+pub mod clock;
+pub mod limits;
+pub mod namespace;

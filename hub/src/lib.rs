@@ -3,3 +3,9 @@
 pub mod clock;
 pub mod limits;
 pub mod namespace;
+
+pub mod broker;
+pub mod deliver;
+pub mod encoded;
+pub mod logs;
+pub mod shard;

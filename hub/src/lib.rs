@@ -3,3 +3,4 @@
 pub mod clock;
 pub mod limits;
 pub mod namespace;
+pub mod auth;

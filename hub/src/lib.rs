@@ -1,6 +1,6 @@
 //! The hub. Start with the walk of a message in `docs/ARCHITECTURE.md`; the modules follow it.
 
+pub mod auth;
 pub mod clock;
 pub mod limits;
 pub mod namespace;
-pub mod auth;

@@ -83,17 +83,15 @@ impl<'de> Visitor<'de> for ClaimsSeed<'_> {
     }
 }
 
-fn text<'de, A: MapAccess<'de>>(
-    slot: &mut Option<Cow<'de, str>>,
-    name: &str,
-    map: &mut A,
-) -> Result<(), A::Error> {
-    let value = map.next_value::<Option<Text<'de>>>()?;
+fn text<'de, A: MapAccess<'de>>(slot: &mut Option<Cow<'de, str>>, name: &str, map: &mut A) -> Result<(), A::Error> {
+    let value = map.next_value::<Option<Text<'de>>>();
+    let value = value.map_err(|_| A::Error::custom(format_args!("`{name}` must be a text")))?;
     once(slot, name, value.map(|Text(value)| value))
 }
 
 fn seconds<'de, A: MapAccess<'de>>(slot: &mut Option<u64>, name: &str, map: &mut A) -> Result<(), A::Error> {
-    let value = map.next_value::<Option<Seconds>>()?;
+    let value = map.next_value::<Option<Seconds>>();
+    let value = value.map_err(|_| A::Error::custom(format_args!("`{name}` must be a number of seconds since 1970")))?;
     once(slot, name, value.map(|Seconds(value)| value))
 }
 
@@ -118,7 +116,7 @@ impl<'de> Deserialize<'de> for Seconds {
         let number = f64::deserialize(deserializer)?;
         // 2^53: above it not every second is a number any more.
         let plausible = (0.0..9_007_199_254_740_992.0).contains(&number);
-        if plausible { Ok(Self(number as u64)) } else { Err(D::Error::custom("a time is a number of seconds since 1970")) }
+        if plausible { Ok(Self(number as u64)) } else { Err(D::Error::custom("not a time")) }
     }
 }
 
@@ -167,7 +165,8 @@ mod tests {
 
     #[test]
     fn claims_are_read_by_their_names() {
-        let json = r#"{"sub":"u\u0031","exp":1763600000.9,"iat":1,"aud":["a","b"],"org":"acme","jti":null,"x":{"y":[1]}}"#;
+        let json =
+            r#"{"sub":"u\u0031","exp":1763600000.9,"iat":1,"aud":["a","b"],"org":"acme","jti":null,"x":{"y":[1]}}"#;
         let claims = read(json).expect("valid");
         assert_eq!(claims.sub.as_deref(), Some("u1"));
         assert_eq!((claims.exp, claims.iat, claims.nbf), (Some(1_763_600_000), Some(1), None));

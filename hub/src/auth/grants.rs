@@ -266,10 +266,8 @@ mod tests {
 
     #[test]
     fn broken_allow_claims_are_refused() {
-        let many = format!(
-            "{{{}}}",
-            (0..=PATTERNS_MAX).map(|i| format!("\"live:{i}\":[]")).collect::<Vec<_>>().join(",")
-        );
+        let many =
+            format!("{{{}}}", (0..=PATTERNS_MAX).map(|i| format!("\"live:{i}\":[]")).collect::<Vec<_>>().join(","));
         for bad in
             ["null", "[]", "\"*\"", "{\"chat:*\":\"*\"}", "{\"chat:*\":[\"fly\"]}", "{\"a*b\":[\"publish\"]}", &many]
         {

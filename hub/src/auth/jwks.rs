@@ -264,3 +264,6 @@ fn read_key(jwk: &Jwk) -> Option<VerifyingKey> {
     let usable = for_signatures && same && is_strong(algorithm, &key);
     usable.then(|| VerifyingKey { kid: jwk.common.key_id.clone(), algorithm, key })
 }
+
+#[cfg(test)]
+mod tests;

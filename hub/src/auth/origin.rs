@@ -35,7 +35,13 @@ impl Origin {
                 digits.parse().map_err(|_| OriginError)?
             }
             Some(_) => return Err(OriginError),
-            None => if secure { 443 } else { 80 },
+            None => {
+                if secure {
+                    443
+                } else {
+                    80
+                }
+            }
         };
         if is_host(host) { Ok(Self { secure, host: host.to_ascii_lowercase(), port }) } else { Err(OriginError) }
     }
@@ -103,7 +109,8 @@ fn is_host(host: &str) -> bool {
     if let Some(address) = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
         return address.parse::<std::net::Ipv6Addr>().is_ok();
     }
-    (1..=253).contains(&host.len()) && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_'))
+    (1..=253).contains(&host.len())
+        && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_'))
 }
 
 #[cfg(test)]
@@ -166,9 +173,22 @@ mod tests {
 
     #[test]
     fn other_texts_are_not_origins() {
-        for bad in ["", "*", "https://", "https://*", "https://*.a.de", "a.de", "ws://a.de", "https://a.de:", "https://a.de:+1",
-            "https://a.de:70000", "https://a.de/x", "https://[::1", "https://[x]", "https://a b"]
-        {
+        for bad in [
+            "",
+            "*",
+            "https://",
+            "https://*",
+            "https://*.a.de",
+            "a.de",
+            "ws://a.de",
+            "https://a.de:",
+            "https://a.de:+1",
+            "https://a.de:70000",
+            "https://a.de/x",
+            "https://[::1",
+            "https://[x]",
+            "https://a b",
+        ] {
             assert_eq!(Origin::parse(bad), Err(OriginError), "{bad}");
         }
     }

@@ -111,7 +111,8 @@ impl Policy {
     /// What of all this the identity may do on a channel; nothing where the namespace is not declared.
     pub fn operations(&self, identity: &Identity, channel: &ChannelName) -> Operations {
         let namespaces = self.namespaces.load();
-        let all = [Operation::Subscribe, Operation::Publish, Operation::History, Operation::Presence, Operation::Moderate];
+        let all =
+            [Operation::Subscribe, Operation::Publish, Operation::History, Operation::Presence, Operation::Moderate];
         let Some(namespace) = namespaces.of(channel) else { return Operations::NONE };
         all.into_iter().filter(|operation| decide(identity, channel, namespace, *operation).is_ok()).collect()
     }
@@ -202,3 +203,6 @@ fn offers(namespace: &Namespace, what: Operation) -> Result<(), Denied> {
 fn permit<Op>(tenant: &TenantId, channel: &ChannelName, namespace: Arc<Namespace>, operation: Op) -> Permit<Op> {
     Permit::new(ChannelKey::new(tenant.clone(), channel.clone()), namespace, operation)
 }
+
+#[cfg(test)]
+mod tests;

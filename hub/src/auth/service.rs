@@ -93,7 +93,9 @@ pub enum ApiKeyError {
     #[error("scopes is empty; name some of publish, read, users, tokens, admin")]
     NoScope,
     /// A pattern of `channels` is none.
-    #[error("channels: `{0}` is not a pattern; it is a channel name, the beginning of one followed by `*`, or `*` alone")]
+    #[error(
+        "channels: `{0}` is not a pattern; it is a channel name, the beginning of one followed by `*`, or `*` alone"
+    )]
     Pattern(String),
 }
 
@@ -165,7 +167,11 @@ impl ApiKeySettings {
             (Some(secret), None) => {
                 let length = secret.expose().len();
                 let least = if short { 1 } else { API_KEY_MIN };
-                if (least..=API_KEY_MAX).contains(&length) { Ok(hash(secret.expose())) } else { Err(ApiKeyError::Length) }
+                if (least..=API_KEY_MAX).contains(&length) {
+                    Ok(hash(secret.expose()))
+                } else {
+                    Err(ApiKeyError::Length)
+                }
             }
             (None, Some(hex)) => unhex(hex).ok_or(ApiKeyError::Hash),
             _ => Err(ApiKeyError::Source),

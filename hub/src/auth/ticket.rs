@@ -78,7 +78,9 @@ impl Tickets {
         let channels = sorted(channels);
         let granted = match &identity.grants {
             Grants::Defaults => None,
-            Grants::Explicit(_) => Some(channels.iter().map(|channel| digit(&identity.grants, channel)).collect::<String>()),
+            Grants::Explicit(_) => {
+                Some(channels.iter().map(|channel| digit(&identity.grants, channel)).collect::<String>())
+            }
         };
         let hash = channel_hash(&channels);
         let body = Body {
@@ -130,7 +132,11 @@ fn identity(body: &Body<'_>, channels: &[&ChannelName]) -> Option<Identity> {
     let grants = match body.g {
         None => Grants::Defaults,
         Some(digits) if digits.len() == channels.len() => Grants::Explicit(
-            channels.iter().zip(digits.bytes()).map(|(channel, digit)| capability(channel, digit)).collect::<Option<Arc<[_]>>>()?,
+            channels
+                .iter()
+                .zip(digits.bytes())
+                .map(|(channel, digit)| capability(channel, digit))
+                .collect::<Option<Arc<[_]>>>()?,
         ),
         Some(_) => return None,
     };
@@ -173,3 +179,6 @@ fn channel_hash(sorted: &[&ChannelName]) -> String {
     let text = sorted.iter().map(|channel| channel.as_str()).collect::<Vec<_>>().join("\n");
     URL_SAFE_NO_PAD.encode(digest(&SHA256, text.as_bytes()))
 }
+
+#[cfg(test)]
+mod tests;

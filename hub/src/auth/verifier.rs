@@ -90,11 +90,8 @@ impl KeyRing {
     }
 
     fn add(&mut self, tenant: Option<&TenantId>, key: &TokenKeySettings, jwks: &JwksSettings) -> Result<(), KeyError> {
-        let rules = Arc::new(KeyRules {
-            tenant: tenant.cloned(),
-            issuer: key.issuer.clone(),
-            audience: key.audience.clone(),
-        });
+        let rules =
+            Arc::new(KeyRules { tenant: tenant.cloned(), issuer: key.issuer.clone(), audience: key.audience.clone() });
         match (key.verifying_key()?, &key.jwks_url) {
             (Some(verifying), _) => self.keys.insert(verifying, rules),
             (None, Some(url)) => {
@@ -359,3 +356,6 @@ fn tenant_of(claims: &Claims<'_>, rules: &KeyRules, ring: &KeyRing) -> Result<Te
     };
     if ring.tenants.contains(&tenant) { Ok(tenant) } else { Err(AuthError::Tenant) }
 }
+
+#[cfg(test)]
+mod tests;

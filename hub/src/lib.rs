@@ -2,5 +2,6 @@
 
 pub mod auth;
 pub mod clock;
+pub mod config;
 pub mod limits;
 pub mod namespace;

@@ -100,5 +100,5 @@ fn source_of<'p>(line: &str, section: &str, provenance: &'p Provenance) -> Optio
     }
     // Lists of tables come whole from one source: the key of the list knows it.
     let known = path.match_indices('.').map(|(at, _)| &path[..at]).chain([path.as_str()]);
-    Some(known.filter_map(|key| provenance.get(key)).last().map_or("default", String::as_str))
+    Some(known.filter_map(|key| provenance.get(key)).next_back().map_or("default", String::as_str))
 }

@@ -1,4 +1,5 @@
-//! Prints how many appends a second the SQLite store commits on this machine: one after the other, and with many waiting.
+//! Prints how many appends a second the SQLite store commits on this machine: one after the other, and with many
+//! waiting.
 //!
 //! `cargo run --release -p hubbub-persistence --example append_rate [folder]`
 

@@ -1,8 +1,8 @@
 //! What Hubbub remembers: durable logs and revocations.
 //!
-//! Read in this order: the words ([`log`]), the trait and its obligations ([`store`]); how appends are committed together
-//! ([`batch`]) and where they go (`plan`); how a page is cut (`page`); then the backend ([`sqlite`]). The suite that every
-//! backend passes is `conformance`, behind the feature of that name.
+//! Read in this order: the words ([`log`]), the trait and its obligations ([`store`]); how appends are committed
+//! together ([`batch`]) and where they go (`plan`); how a page is cut (`page`); then the backend ([`sqlite`]). The
+//! suite that every backend passes is `conformance`, behind the feature of that name.
 //!
 //! Nothing here knows a socket, a session or a node. Only the backends know sqlx.
 

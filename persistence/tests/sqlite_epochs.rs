@@ -69,6 +69,28 @@ async fn check_restored(store: &Sqlite, old: Epoch) {
 }
 
 #[tokio::test]
+async fn a_plain_copy_of_a_closed_file_put_in_place_begins_a_new_epoch() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (path, copy) = (folder.path().join("hubbub.db"), folder.path().join("copy.db"));
+    let store = open(&path, 1).await;
+    append(&store, "chat:a", 1..=5).await;
+    store.close().await;
+    std::fs::copy(&path, &copy).expect("a copy");
+    let store = open(&path, 2).await;
+    let old = epoch(&store).await;
+    append(&store, "chat:a", 6..=9).await;
+    store.close().await;
+    // It was closed cleanly and has the inode that it remembers: only the seed of the last opening tells.
+    std::fs::copy(&copy, &path).expect("a copy");
+    let restored = open(&path, 3).await;
+    assert_ne!(epoch(&restored).await, old);
+    append(&restored, "chat:a", 106..=112).await;
+    assert_eq!(worth(&restored, "chat:a", old, 5).await, proven(5));
+    assert_eq!(worth(&restored, "chat:a", old, 9).await, broken(5));
+    restored.close().await;
+}
+
+#[tokio::test]
 async fn a_copy_lives_its_own_life() {
     let folder = tempfile::tempdir().expect("a folder");
     let (path, copy) = (folder.path().join("hubbub.db"), folder.path().join("copy/hubbub.db"));

@@ -1,5 +1,5 @@
-//! Goal: one hub has the file, and a file that is not what it should be is named as such. Method: a second opener, and rows and
-//! files changed behind the store's back.
+//! Goal: one hub has the file, and a file that is not what it should be is named as such. Method: a second opener, and
+//! rows and files changed behind the store's back.
 
 use hubbub_persistence::sqlite::Settings;
 use hubbub_persistence::{Append, Appended, ReadFrom, Sqlite, Store, StoreError};
@@ -16,6 +16,13 @@ async fn a_second_opener_is_refused_until_the_first_has_closed() {
     match open(&folder, 2).await {
         Err(StoreError::Unavailable(why)) => assert!(why.contains("open in another hub process"), "{why}"),
         other => panic!("{other:?}"),
+    }
+    #[cfg(unix)]
+    {
+        let link = folder.path().join("link.db");
+        std::os::unix::fs::symlink(folder.path().join("hubbub.db"), &link).expect("a link");
+        let linked = Sqlite::open(Settings::new(link, 2)).await;
+        assert!(matches!(linked, Err(StoreError::Unavailable(_))), "{linked:?}");
     }
     append(&first, 1).await.expect("the first goes on");
     first.close().await;

@@ -1,5 +1,5 @@
-//! Goal: what was acknowledged survives `kill -9`. Method: this test starts itself as a child that appends and says what was
-//! acknowledged, kills it in the middle, and opens the file; three rounds on one file.
+//! Goal: what was acknowledged survives `kill -9`. Method: this test starts itself as a child that appends and says
+//! what was acknowledged, kills it in the middle, and opens the file; three rounds on one file.
 
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Write};

@@ -1,6 +1,6 @@
-//! Goal: the store does what a simple log in memory does, whatever comes in whatever order. Method: random operations on both,
-//! restarts, crashes, backups and restores among them; answers and pages are compared, and every position ever seen is
-//! asked for what it is worth: what the store calls proven must be the same messages.
+//! Goal: the store does what a simple log in memory does, whatever comes in whatever order. Method: random operations
+//! on both, restarts, crashes, backups and restores among them; answers and pages are compared, and every position ever
+//! seen is asked for what it is worth: what the store calls proven must be the same messages.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -278,8 +278,12 @@ impl Pair {
     }
 }
 
+fn config() -> ProptestConfig {
+    ProptestConfig { cases: 32, max_shrink_iters: 400, failure_persistence: None, ..ProptestConfig::default() }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, max_shrink_iters: 400, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(config())]
 
     #[test]
     fn the_store_does_what_its_model_does(operations in prop::collection::vec(operation(), 1..40)) {

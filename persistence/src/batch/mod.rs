@@ -3,7 +3,7 @@
 //! An append enters a queue that is bounded in count and bytes; one writer task takes what waits, hands it to its
 //! backend in one commit and answers each. Under load the batches grow by themselves; alone an append waits for nobody.
 //!
-//! Knows neither SQL nor any database: a backend is the two methods of [`Backend`].
+//! Knows neither SQL nor any database: a backend is the two methods of `Backend`.
 
 mod writer;
 
@@ -51,8 +51,9 @@ impl Default for Bounds {
 pub(crate) trait Backend: Send + 'static {
     /// Commits the batch as one transaction, in its order, and answers in its order.
     ///
-    /// `Refused` says that one append of the batch can not be stored and nothing was: the batch is then tried in halves.
-    /// `Unknown` says that the commit was sent and its end not seen. Any other error says that nothing was stored.
+    /// `Refused` says that one append of the batch can not be stored and nothing was: the batch is then tried in
+    /// halves. `Unknown` says that the commit was sent and its end not seen. Any other error says that nothing was
+    /// stored.
     async fn commit(&mut self, batch: &[Append]) -> Result<Vec<Appended>, StoreError>;
 
     /// After `Unknown`: how each append of the batch ended, `None` for one that was not stored.

@@ -113,8 +113,11 @@ pub async fn a_retry_does_not_bring_an_erased_message_back(database: &dyn Databa
     let first = keyed(&lobby, 1, "k");
     store.append(first.clone()).await.expect("appended");
     assert_eq!(store.erase(&lobby, 1).await, Ok(true));
-    let retry = Append { id: message(&lobby, 2).id, ..first };
+    let retry = Append { id: message(&lobby, 2).id, ..first.clone() };
     assert_eq!(placed(store.append(retry).await.expect("appended")), (1, true));
+    // What it said is gone, so other data can not be told from it.
+    let other = Append { id: message(&lobby, 3).id, data: data("0"), ..first };
+    assert_eq!(placed(store.append(other).await.expect("appended")), (1, true));
     assert_eq!(numbers(&whole(&*store, &lobby).await), [0; 0]);
     store.close().await;
 }

@@ -1,5 +1,8 @@
 //! Closing and opening again.
 
+use std::pin::Pin;
+use std::task::Poll;
+
 use hubbub_protocol::MessageId;
 
 use super::Database;
@@ -36,13 +39,14 @@ pub async fn closing_and_opening_keeps_everything(database: &dyn Database) {
 pub async fn closing_commits_what_waits(database: &dyn Database) {
     let store = open(database).await;
     let lobby = channel("chat:lobby");
-    let waiting: Vec<_> = (1..=200).map(|number| store.append(message(&lobby, number))).collect();
+    // More than one commit takes.
+    let waiting: Vec<_> = (1..=3_000).map(|number| store.append(message(&lobby, number))).collect();
     store.close().await;
     for (answer, number) in waiting.into_iter().zip(1..) {
         assert_eq!(placed(answer.await.expect("appended")), (number, false));
     }
     let store = open(database).await;
-    assert_eq!(numbers(&whole(&*store, &lobby).await), (1..=200).collect::<Vec<_>>());
+    assert_eq!(numbers(&whole(&*store, &lobby).await), (1..=3_000).collect::<Vec<_>>());
     store.close().await;
 }
 
@@ -81,4 +85,33 @@ pub async fn dropping_the_store_loses_nothing(database: &dyn Database) {
     let store = open(database).await;
     assert_eq!(numbers(&whole(&*store, &lobby).await), (1..=50).collect::<Vec<_>>());
     store.close().await;
+}
+
+pub async fn calls_that_are_dropped_half_way_harm_nothing(database: &dyn Database) {
+    let store = open(database).await;
+    let lobby = channel("chat:lobby");
+    fill(&*store, &lobby, 40).await;
+    let nothing = Retention { messages: None, age_ms: None };
+    for polls in 0..20 {
+        poll_and_drop(store.erase(&lobby, 41), polls).await;
+        poll_and_drop(store.expire(&lobby, nothing, START), polls).await;
+        poll_and_drop(store.read(&lobby, ReadFrom::After(0), 100, usize::MAX), polls).await;
+        poll_and_drop(store.check(), polls).await;
+        let next = store.append(message(&lobby, 41 + polls)).await.expect("appended");
+        assert_eq!(placed(next), (41 + polls, false));
+        store.erase(&lobby, 41 + polls).await.expect("erased");
+    }
+    assert_eq!(numbers(&whole(&*store, &lobby).await)[..40], (1..=40).collect::<Vec<_>>());
+    store.close().await;
+}
+
+/// Polls a future so often, while what it waits for goes on, and drops it.
+async fn poll_and_drop<F: Future + Unpin>(mut future: F, polls: u64) {
+    for _ in 0..polls {
+        let ready = std::future::poll_fn(|context| Poll::Ready(Pin::new(&mut future).poll(context).is_ready())).await;
+        if ready {
+            return;
+        }
+        tokio::task::yield_now().await;
+    }
 }

@@ -1,7 +1,7 @@
-//! The suite that every backend of [`Store`](crate::Store) passes: one function for each obligation.
+//! The suite that every backend of [`Store`] passes: one function for each obligation.
 //!
-//! A backend says how to open a database ([`Database`]) and runs [`conformance_tests!`](crate::conformance_tests) in a test of
-//! its own. Nothing here knows which backend it is, nor sleeps to wait.
+//! A backend says how to open a database ([`Database`]) and runs [`conformance_tests!`](crate::conformance_tests) in a
+//! test of its own. Nothing here knows which backend it is, nor sleeps to wait.
 //!
 //! Read in this order: order, keys, pages, ends (heads, lists, single messages), retention, continuity, overload, life
 //! (closing and opening again), revocations.
@@ -79,6 +79,7 @@ macro_rules! conformance_tests {
             life::a_closed_store_is_unavailable,
             life::an_open_store_is_checked,
             life::dropping_the_store_loses_nothing,
+            life::calls_that_are_dropped_half_way_harm_nothing,
             revocations::revocations_count_until_they_end,
             revocations::the_same_revocation_only_moves_later,
         }

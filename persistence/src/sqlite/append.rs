@@ -1,7 +1,7 @@
 //! Writes a batch: one transaction, few statements, each over many rows.
 //!
-//! What goes where is decided in `plan`; this reads what the plan needs and writes what it says. The writer alone assigns
-//! offsets, inside the transaction, from the heads that the transaction sees.
+//! What goes where is decided in `plan`; this reads what the plan needs and writes what it says. The writer alone
+//! assigns offsets, inside the transaction, from the heads that the transaction sees.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -1,8 +1,8 @@
 //! The connections to the file: one that writes, a few that read.
 //!
 //! A connection comes back only when its transaction has ended well. One whose borrower failed or went away in the
-//! middle is closed, which rolls back, and is opened anew when it is needed: SQLite ends a transaction by itself on a full disk or an
-//! I/O error, and sqlx's own pool and transactions would go on counting it.
+//! middle is closed, which rolls back, and is opened anew when it is needed: SQLite ends a transaction by itself on a
+//! full disk or an I/O error, and sqlx's own pool and transactions would go on counting it.
 
 use std::path::Path;
 use std::sync::Mutex;

@@ -1,9 +1,10 @@
 //! Epochs: what an old position is worth after the file was restored, copied or not closed well.
 //!
-//! An opening goes on with the epoch of the one before only if the file is provably the one that was closed then: closed
-//! cleanly, at the same device and inode, and agreeing with the side file on the seed of the last opening. In every other case (a
-//! backup put in place, a copy, a power cut on a disk that lies) a new epoch begins. Numbering goes on, and what each channel
-//! held at that moment stays proven, so that a needless new epoch costs no client anything: positions up to the head continue.
+//! An opening goes on with the epoch of the one before only if the file is provably the one that was closed then:
+//! closed cleanly, at the same device and inode, and agreeing with the side file on the seed of the last opening. In
+//! every other case (a backup put in place, a copy, a power cut on a disk that lies) a new epoch begins. Numbering goes
+//! on, and what each channel held at that moment stays proven, so that a needless new epoch costs no client anything:
+//! positions up to the head continue.
 //!
 //! The start of an epoch in a channel is written with the first append there. Until then its head says the same.
 
@@ -65,8 +66,8 @@ pub(super) async fn leave(writer: &Connections) -> Result<(), StoreError> {
     transaction.commit_repeatable().await
 }
 
-/// What a position is worth. One rule: it is proven up to where the first later epoch started in its channel; without a later
-/// one, up to the head.
+/// What a position is worth. One rule: it is proven up to where the first later epoch started in its channel; without a
+/// later one, up to the head.
 pub(super) async fn continuity(
     connection: &mut SqliteConnection,
     channel: &ChannelKey,

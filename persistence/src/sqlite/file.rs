@@ -1,7 +1,7 @@
 //! The file itself: that one hub alone has it open, and whether it is the very file that was closed last.
 //!
-//! Beside `hubbub.db` lies `hubbub.db.lock`. It is locked while the store is open. After a clean closing it holds the seed
-//! of that opening, while the store is open it is empty. Knows nothing of what is inside the database.
+//! Beside `hubbub.db` lies `hubbub.db.lock`. It is locked while the store is open. After a clean closing it holds the
+//! seed of that opening, while the store is open it is empty. Knows nothing of what is inside the database.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
@@ -28,19 +28,21 @@ pub(super) struct FileIdentity {
 impl Claim {
     /// Makes the folder where it is missing and claims the database file in it.
     pub(super) fn new(path: &Path) -> Result<Self, StoreError> {
-        let claim = || -> io::Result<Result<File, ()>> {
+        let claim = || -> io::Result<Result<Self, ()>> {
             if let Some(folder) = path.parent() {
                 std::fs::create_dir_all(folder)?;
             }
-            let side = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(side_path(path))?;
+            // By its real name, or a link to the file would open it a second time.
+            let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+            let side = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(side_path(&path))?;
             match side.try_lock() {
-                Ok(()) => Ok(Ok(side)),
+                Ok(()) => Ok(Ok(Self { path, side: Mutex::new(side) })),
                 Err(TryLockError::WouldBlock) => Ok(Err(())),
                 Err(TryLockError::Error(error)) => Err(error),
             }
         };
         match claim() {
-            Ok(Ok(side)) => Ok(Self { path: path.to_owned(), side: Mutex::new(side) }),
+            Ok(Ok(claim)) => Ok(claim),
             Ok(Err(())) => Err(StoreError::Unavailable(format!(
                 "{} is open in another hub process; stop that one, or give this one a file of its own",
                 path.display()

@@ -1,5 +1,5 @@
-//! The table of idempotency keys: which was used for which message. It holds neither the publisher nor the key nor the data,
-//! only digests of them.
+//! The table of idempotency keys: which was used for which message. It holds neither the publisher nor the key nor the
+//! data, only digests of them.
 
 use std::collections::HashMap;
 
@@ -87,8 +87,8 @@ pub(super) async fn prune(connection: &mut SqliteConnection, now: u64, limit: us
     Ok(())
 }
 
-/// Forgets what the message of a key said. That the key was used stays known for its time, or a client that repeats itself would
-/// bring an erased message back.
+/// Forgets what the message of a key said. That the key was used stays known for its time, or a client that repeats
+/// itself would bring an erased message back.
 pub(super) async fn forget_digest(
     connection: &mut SqliteConnection,
     channel: i64,

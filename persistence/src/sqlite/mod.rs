@@ -16,6 +16,9 @@ mod retention;
 mod revocations;
 mod rows;
 
+#[cfg(test)]
+mod tests;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -58,8 +61,8 @@ impl Settings {
 
 /// The store in one SQLite file.
 ///
-/// Dropping it without [`Store::close`] loses nothing: what was enqueued is still committed while the runtime lives. The
-/// next opening then begins a new epoch, since the file was not closed well.
+/// Dropping it without [`Store::close`] loses nothing: what was enqueued is still committed while the runtime lives.
+/// The next opening then begins a new epoch, since the file was not closed well.
 #[derive(Debug)]
 pub struct Sqlite {
     path: PathBuf,
@@ -91,8 +94,8 @@ impl Sqlite {
         Ok(Self { path, seed, present, batcher, writer, readers, claim, closed: Mutex::new(false) })
     }
 
-    /// Writes a copy of the whole store, as of one moment, into a file that does not exist yet. Appends go on meanwhile.
-    /// A store opened from the copy begins a new epoch.
+    /// Writes a copy of the whole store, as of one moment, into a file that does not exist yet. Appends go on
+    /// meanwhile. A store opened from the copy begins a new epoch.
     pub async fn backup_to(&self, target: &Path) -> Result<(), StoreError> {
         let name = target.to_str().ok_or_else(|| StoreError::Refused("the path of a backup must be UTF-8".into()))?;
         // SQLite would write into an empty file; a backup replaces nothing.

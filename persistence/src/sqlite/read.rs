@@ -12,7 +12,7 @@ use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use super::error::{damaged, store_error};
 use super::rows::{chunks, index, index_to_sql, message_id, offset, time, to_sql, with_values};
 use crate::log::{Entry, Head, Page, ReadFrom};
-use crate::page::PageCut;
+use crate::page::{PAGE_MAX, PageCut};
 use crate::store::StoreError;
 
 const ASCENDING: &str = "
@@ -102,7 +102,7 @@ pub(super) async fn find(
     found.map(|found| Ok(Position::new(epoch, offset(found)?))).transpose()
 }
 
-/// Channels of a tenant in the order of their names.
+/// Channels of a tenant in the order of their names; at most as many as a page has entries.
 pub(super) async fn channels(
     connection: &mut SqliteConnection,
     tenant: &TenantId,
@@ -113,7 +113,7 @@ pub(super) async fn channels(
     let rows = sqlx::query("SELECT name, head, low FROM channels WHERE tenant = ? AND name > ? ORDER BY name LIMIT ?")
         .bind(tenant.as_str())
         .bind(after.unwrap_or_default())
-        .bind(limit)
+        .bind(limit.min(PAGE_MAX))
         .fetch_all(connection)
         .await
         .map_err(store_error)?;

@@ -16,8 +16,8 @@ use crate::store::StoreError;
 /// Most entries that one call removes, so that appends wait for milliseconds at most.
 const CHUNK: usize = 1_000;
 
-/// Removes expired entries from the old end. An entry behind a younger one stays until that one goes: the low-water mark
-/// has no holes below it.
+/// Removes expired entries from the old end. An entry behind a younger one stays until that one goes: the low-water
+/// mark has no holes below it.
 pub(super) async fn expire(
     connection: &mut SqliteConnection,
     channel: &ChannelKey,

@@ -9,6 +9,7 @@ use hubbub_protocol::{CloseCode, Key, Position};
 use serde::Serialize;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
+use crate::auth::ticket::TicketId;
 use crate::encoded::Encoded;
 
 /// Bytes of deliveries that may wait for one shard.
@@ -46,6 +47,8 @@ pub enum Mail {
     },
     /// Close the connections that match.
     Close(CloseOrder),
+    /// A newer stream was opened with this ticket elsewhere.
+    EndTicket(TicketId),
     /// Tell every connection to reconnect within the window, in paced batches.
     Drain {
         /// The window, in milliseconds.

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use futures_util::{SinkExt, StreamExt};
+use futures_util::{FutureExt, SinkExt, StreamExt};
 use hubbub_protocol::frame::{Connect, Connected, Resume};
 use hubbub_protocol::{ClientFrame, ServerFrame, json};
 use tokio::io::AsyncWriteExt;
@@ -124,6 +124,8 @@ impl RawConnection {
             },
             Some(Ok(Message::Binary(bytes))) => Ok(Received::Binary(bytes.to_vec())),
             Some(Ok(Message::Close(close))) => {
+                // The answer to the close is written now or, with a full socket, never.
+                let _ = self.socket.flush().now_or_never();
                 let (code, reason) = close.map(|close| (u16::from(close.code), close.reason.to_string())).unzip();
                 Ok(Received::Closed(code, reason.unwrap_or_default()))
             }

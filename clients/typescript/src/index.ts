@@ -3,6 +3,7 @@
 export { Hub, type HubEvents, type HubState, type Session, type StateChange } from './hub.js'
 export type { HubOptions, PublishOptions } from './options.js'
 export { type SubscribeOptions, Subscription, type SubscriptionEvents } from './subscription.js'
+export { Stream, type StreamEvents, type StreamOptions, type StreamState } from './stream/stream.js'
 export { type ClientCode, HubError } from './errors.js'
 export { newKey } from './random.js'
 export type { Timers } from './timers.js'

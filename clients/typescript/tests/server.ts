@@ -88,11 +88,15 @@ export class TestServer {
   readonly #server: WebSocketServer
   readonly #sessions: Session[] = []
   #waiters: (() => void)[] = []
+  #stopped = false
   /** How many connections there have been. */
   count = 0
 
+  readonly #port: number
+
   private constructor(server: WebSocketServer) {
     this.#server = server
+    this.#port = (server.address() as AddressInfo).port
     server.on('connection', (peer, request) => {
       this.count++
       this.#sessions.push(new Session(peer, request.url ?? ''))
@@ -107,7 +111,7 @@ export class TestServer {
   }
 
   get url(): string {
-    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`
+    return `http://127.0.0.1:${this.#port}`
   }
 
   /** The next connection. */
@@ -120,6 +124,8 @@ export class TestServer {
   }
 
   async stop(): Promise<void> {
+    if (this.#stopped) return
+    this.#stopped = true
     for (const peer of this.#server.clients) peer.terminate()
     this.#server.close()
     await once(this.#server, 'close')

@@ -106,7 +106,7 @@ export function turn(): Promise<void> {
 }
 
 /** A message frame of `chat:a`. */
-export function message(offset: number, fields: Record<string, unknown> = {}): object {
+export function message(offset: number, fields: Record<string, unknown> = {}): { type: string; [field: string]: unknown } {
   return {
     type: 'message', channel: 'chat:a', id: `01JD${String(offset).padStart(22, '0')}`, epoch: 'e1', offset,
     time: 1_763_600_000_000 + offset, from: 'u2', data: { n: offset }, ...fields,

@@ -12,7 +12,7 @@ import * as encode from './protocol/encode.js'
 import type {
   Ack, AckFrame, ConnectedFrame, ConnectFrame, HistoryPage, Json, PresenceSnapshot, ReplyFrame, RequestFrame,
 } from './protocol/frames.js'
-import { FRAME_BYTES, KEY_BYTES, PAGE, utf8Bytes } from './protocol/limits.js'
+import { CLIENT_BYTES, FRAME_BYTES, KEY_BYTES, PAGE, utf8Bytes } from './protocol/limits.js'
 import { affinity, newKey } from './random.js'
 import { defaultBounds } from './requests/queue.js'
 import { Requests } from './requests/requests.js'
@@ -68,6 +68,7 @@ export class Hub extends Emitter<HubEvents> {
     const tokens = new TokenSource(options.token)
     const name = options.affinity === false ? undefined : (options.affinity ?? affinity())
     this.#client = options.client ?? `hubbub-js/${VERSION}`
+    if (utf8Bytes(this.#client) > CLIENT_BYTES) throw new HubError('bad_request', `\`client\` has at most ${CLIENT_BYTES} bytes`)
     this.#giveUpMs = options.giveUpMs ?? 60_000
     this.#link = new Link({
       url: socketUrl(options.url, name),

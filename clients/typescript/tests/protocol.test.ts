@@ -6,7 +6,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { errorOfClose, isFinalClose, isTemporary } from '../src/protocol/codes.js'
+import { ERROR_CODES, errorOfClose, isFinalClose, isTemporary } from '../src/protocol/codes.js'
 import { decode, decodeEvent } from '../src/protocol/decode.js'
 import * as encode from '../src/protocol/encode.js'
 import type { ClientFrame } from '../src/protocol/frames.js'
@@ -94,29 +94,46 @@ function rebuild(frame: ClientFrame): ClientFrame {
   }
 }
 
+/** A frame as JSON, or as the text it came as where it is not JSON or its writing matters. */
 interface Vector {
   name: string
-  frame: unknown
+  frame?: object
+  text?: string
   error?: unknown
 }
 
+interface Codes {
+  errors: { code: string; temporary: boolean }[]
+  closes: { code: number; final: boolean }[]
+}
+
 const folder = fileURLToPath(new URL('../../../../protocol/vectors/', import.meta.url))
-const vectors = (file: string): Vector[] =>
-  existsSync(join(folder, file)) ? (JSON.parse(readFileSync(join(folder, file), 'utf8')) as Vector[]) : []
-const textOf = (frame: unknown): string => (typeof frame === 'string' ? frame : JSON.stringify(frame))
+const read = <T>(file: string): T | undefined =>
+  existsSync(join(folder, file)) ? (JSON.parse(readFileSync(join(folder, file), 'utf8')) as T) : undefined
+const textOf = ({ frame, text }: Vector): string => text ?? JSON.stringify(frame)
 
 describe('golden vectors', () => {
-  for (const { name, frame, error } of vectors('server.json')) {
-    test(`from the hub: ${name}`, () => {
-      const read = decodeEvent(textOf(frame))
-      assert.equal(read.is === 'frame', error === undefined, JSON.stringify(read))
+  for (const vector of read<Vector[]>('server.json') ?? []) {
+    test(`from the hub: ${vector.name}`, () => {
+      const decoded = decodeEvent(textOf(vector))
+      assert.equal(decoded.is === 'frame', vector.error === undefined, JSON.stringify(decoded))
     })
   }
-  for (const { name, frame, error } of vectors('client.json')) {
-    if (error !== undefined) continue
-    test(`from the client: ${name}`, () => {
-      const golden = JSON.parse(textOf(frame)) as ClientFrame
+
+  for (const vector of read<Vector[]>('client.json') ?? []) {
+    if (vector.error !== undefined) continue
+    test(`from the client: ${vector.name}`, () => {
+      const golden = JSON.parse(textOf(vector)) as ClientFrame
       assert.deepEqual(rebuild(golden), golden)
+    })
+  }
+
+  const codes = read<Codes>('codes.json')
+  if (codes !== undefined) {
+    test('the table of codes', () => {
+      assert.deepEqual(codes.errors.map(({ code }) => code), ERROR_CODES)
+      for (const { code, temporary } of codes.errors) assert.equal(isTemporary(code), temporary, code)
+      for (const { code, final } of codes.closes) assert.equal(isFinalClose(code), final, String(code))
     })
   }
 })

@@ -8,6 +8,8 @@ export const RESUME = 512
 export const PAGE = 1_000
 /** Most channels of one SSE stream. */
 export const SSE_CHANNELS = 64
+/** Longest name of a client program, in bytes. */
+export const CLIENT_BYTES = 64
 /** Longest key, in bytes. */
 export const KEY_BYTES = 128
 

@@ -57,12 +57,12 @@ export class MessageList {
   /** Draws the items. `unseen` of them are new at the end. */
   draw(items: Item[], unseen: number): void {
     const atEnd = this.#atEnd()
-    const below = this.#scroll.scrollHeight - this.#scroll.scrollTop
-    const top = this.#list.firstElementChild
+    const held = this.#held()
     this.#place(this.#rowsOf(items))
     if (atEnd) return this.toEnd()
     // What was put above must not push away what is being read.
-    if (this.#list.firstElementChild !== top) this.#scroll.scrollTop = this.#scroll.scrollHeight - below
+    const now = held && this.#rows.get(held.id)?.element.offsetTop
+    if (held !== undefined && now !== undefined) this.#scroll.scrollTop += now - held.top
     this.#unseen += unseen
     if (this.#unseen === 0) return
     this.#newer.textContent = this.#unseen === 1 ? '1 new message ↓' : `${this.#unseen} new messages ↓`
@@ -127,7 +127,7 @@ export class MessageList {
   #element(item: Exclude<Item, { kind: 'gap' }>, state: string, first: boolean, last: boolean): HTMLElement {
     const author = this.#author(item)
     const mine = author === this.#user
-    const element = make('li', { class: 'message', testid: 'message', data: { state, from: author } })
+    const element = make('li', { class: 'message', testid: 'message', data: { id: item.id, state, from: author } })
     if (item.kind === 'message' && item.message.offset !== undefined) element.dataset.offset = String(item.message.offset)
     element.classList.toggle('mine', mine)
     element.classList.toggle('first', first)
@@ -155,6 +155,17 @@ export class MessageList {
     discard.onclick = () => this.#events.discard(key)
     meta.append(`Not sent: ${failed}`, retry, discard)
     return meta
+  }
+
+  /** The first line of a person that is in view, and where it stands. */
+  #held(): { id: string; top: number } | undefined {
+    const { scrollTop } = this.#scroll
+    for (const child of this.#list.children) {
+      const element = child as HTMLElement
+      const { id } = element.dataset
+      if (id !== undefined && element.offsetTop + element.offsetHeight >= scrollTop) return { id, top: element.offsetTop }
+    }
+    return undefined
   }
 
   #atEnd(): boolean {

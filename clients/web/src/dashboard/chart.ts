@@ -53,6 +53,7 @@ export class Chart {
       {
         width: this.#place.clientWidth || 320,
         height: HEIGHT_PX,
+        padding: [10, 10, 0, 0],
         legend: { show: false },
         cursor: { y: false, points: { size: 7 } },
         scales: { x: { time: true, range: (_, min, max) => span(min, max) }, y: { range: (_, min, max) => room(min, max) } },
@@ -61,14 +62,19 @@ export class Chart {
           { label: this.#name, stroke: accent, width: 2, fill: faded(accent), points: { size: 5, fill: accent, stroke: accent }, paths: uPlot.paths.linear?.() ?? null },
         ],
         axes: [
-          { stroke: quiet, font, size: 26, space: 70, grid: { show: false }, ticks: { show: false } },
-          { stroke: quiet, font, size: 46, space: 36, grid: { stroke: line, width: 1 }, ticks: { show: false }, border: { show: false } },
+          { stroke: quiet, font, size: 26, space: 80, grid: { show: false }, ticks: { show: false }, values: (_, times) => times.map(clock) },
+          { stroke: quiet, font, size: 48, space: 28, grid: { stroke: line, width: 1 }, ticks: { show: false }, border: { show: false } },
         ],
       } as uPlot.Options,
       [this.#times, this.#values],
       this.#place,
     )
   }
+}
+
+/** The time of day; seconds because the window is short. */
+function clock(seconds: number): string {
+  return new Date(seconds * 1_000).toLocaleTimeString([], { hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23' })
 }
 
 /** At least half a minute, so that the first points do not fill the whole width. */

@@ -38,13 +38,15 @@ impl Args {
 }
 
 pub(super) fn run(args: &Args) -> Done {
-    let config = args.sources.load(args.flags()?)?;
+    let flags = args.flags()?;
+    let load = || args.sources.load(flags.clone());
+    let config = load()?;
     logging::start(&config.log);
-    Ok(serve(config))
+    Ok(serve(config, &load))
 }
 
-/// Runs the node.
-fn serve(_config: Config) -> ExitCode {
+/// Runs the node. `reload` reads the same sources again, for SIGHUP.
+fn serve(_config: Config, _reload: &dyn Fn() -> Result<Config, CliError>) -> ExitCode {
     eprintln!("hubbub: this build can not serve yet");
     ExitCode::FAILURE
 }

@@ -8,9 +8,9 @@ use hubbub_protocol::channel::TenantId;
 use super::{Config, Problem, development};
 use crate::auth::keys::TokenKeySettings;
 use crate::auth::origin::Origin;
+use crate::auth::ring::{TTL_MAX_S, may_name_tenant};
 use crate::auth::service::{ApiKeySettings, KeyHash, hash};
 use crate::auth::ticket::TICKET_SECRET_MIN;
-use crate::auth::verifier::{TTL_MAX_S, may_name_tenant};
 
 /// Most that the clocks of issuers may be off, in seconds.
 const LEEWAY_MAX_S: u64 = 300;

@@ -10,6 +10,9 @@ use super::grants::Grants;
 /// Longest `jti`, in bytes. It is kept with every session and every revocation.
 pub(super) const TOKEN_ID_MAX: usize = 128;
 
+/// Longest `kid`, in bytes. Unknown ones are remembered for a while.
+pub(super) const KEY_ID_MAX: usize = 256;
+
 /// Claims with a meaning of their own, which can not name the tenant.
 pub(super) const RESERVED: &[&str] = &["sub", "exp", "nbf", "iat", "iss", "aud", "jti", "allow"];
 

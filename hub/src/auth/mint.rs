@@ -55,3 +55,37 @@ impl TokenDraft {
             .map_err(|error| MintError::Signing(error.to_string()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use hubbub_protocol::channel::TenantId;
+
+    use super::*;
+    use crate::auth::keys::Algorithm;
+    use crate::auth::ring::{KeyRing, TokenSettings};
+    use crate::auth::secret::Secret;
+    use crate::auth::verifier::Verifier;
+    use crate::clock::Clock;
+
+    #[test]
+    fn a_minted_token_is_what_its_key_demands() {
+        let key = TokenKeySettings {
+            kid: Some("k".into()),
+            algorithm: Some(Algorithm::HS512),
+            secret: Some(Secret::new("a secret of thirty-two bytes or more")),
+            issuer: Some("https://login.example.com".into()),
+            audience: vec!["hub".into(), "other".into()],
+            ..TokenKeySettings::default()
+        };
+        let draft = TokenDraft { sub: "u1".into(), iat: 100, exp: 160, ..TokenDraft::default() };
+        let token = draft.clone().sign(&key).expect("signed");
+        let tenant = TenantId::parse("acme").expect("a tenant");
+        let ring = KeyRing::new(TokenSettings::default(), [(&tenant, std::slice::from_ref(&key))]).expect("valid");
+        let verifier = Verifier::new(ring, Arc::new(Clock::Manual(100_000.into())));
+        assert_eq!(verifier.verify_now(&token).map(|identity| identity.expires_at_ms), Ok(160_000));
+        let public = TokenKeySettings { algorithm: Some(Algorithm::ES256), ..key };
+        assert_eq!(draft.sign(&public), Err(MintError::NoSecret));
+    }
+}

@@ -1,5 +1,6 @@
-//! Who somebody is and what they may do. Read in the order of a request: the token becomes an identity
-//! ([`verifier`]), the identity and a channel become a permit ([`policy`]), which the next stage demands.
+//! Who somebody is and what they may do. Read in the order of a request: a token becomes an identity ([`verifier`], by the
+//! keys of a [`ring`]), an API key a service ([`service`]); either and a channel become a permit ([`policy`]), which the next
+//! stage demands.
 //!
 //! Nothing here knows a socket, HTTP routes or the configuration file: settings, time and randomness are handed in.
 
@@ -14,6 +15,8 @@ pub mod secret;
 pub mod keys;
 
 mod claims;
+
+pub mod ring;
 
 pub mod verifier;
 
@@ -38,6 +41,7 @@ pub use identity::Identity;
 pub use permit::{History, Moderate, Permit, Presence, Publish, Publisher, Subscribe};
 pub use policy::{Denied, Policy};
 pub use revocation::Revocations;
+pub use ring::KeyRing;
 pub use service::{ApiKeys, Scope, Service};
 pub use ticket::{OpenedTicket, TicketId, Tickets};
 pub use verifier::Verifier;

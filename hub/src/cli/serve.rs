@@ -55,7 +55,9 @@ impl Args {
 }
 
 pub(super) fn run(args: &Args) -> Done {
-    let config = args.sources.load(args.flags()?)?;
+    let flags = args.flags()?;
+    let load = || args.sources.load(flags.clone());
+    let config = load()?;
     logging::start(&config.log);
     let metrics = PrometheusBuilder::new().install_recorder();
     let metrics = metrics.map_err(|error| CliError::Refused(format!("metrics can not be kept: {error}")))?;

@@ -6,11 +6,11 @@ use std::collections::{HashMap, HashSet};
 use hubbub_protocol::channel::TenantId;
 
 use super::{Config, Problem, development};
-use crate::auth::keys::TokenKeySettings;
+use crate::auth::keys::{Algorithm, CANDIDATES_MAX, TokenKeySettings};
 use crate::auth::origin::Origin;
+use crate::auth::ring::{TTL_MAX_S, may_name_tenant};
 use crate::auth::service::{ApiKeySettings, KeyHash, hash};
 use crate::auth::ticket::TICKET_SECRET_MIN;
-use crate::auth::verifier::{TTL_MAX_S, may_name_tenant};
 
 /// Most that the clocks of issuers may be off, in seconds.
 const LEEWAY_MAX_S: u64 = 300;
@@ -172,6 +172,7 @@ fn tenants(config: &Config, found: &mut Found) {
         }
     }
     ambiguous_keys(config, found);
+    crowded_keys(config, found);
 }
 
 fn token_key(place: &str, key: &TokenKeySettings, found: &mut Found) {
@@ -209,18 +210,47 @@ fn api_key(
 
 /// One key that proves tokens of two tenants leaves open whose a token is, unless issuer or audience tell them apart.
 fn ambiguous_keys(config: &Config, found: &mut Found) {
-    let mut known: HashMap<_, &TenantId> = HashMap::new();
+    let mut known: HashMap<_, Vec<(&TenantId, &TokenKeySettings)>> = HashMap::new();
     for tenant in &config.tenants {
         for key in &tenant.token_keys {
             let source = (key.secret.as_ref().map(|secret| secret.expose()), &key.public_key, &key.jwks_url);
-            if let Some(other) = known.insert((source, &key.issuer, &key.audience), &tenant.id)
-                && *other != tenant.id
-            {
+            let others = known.entry(source).or_default();
+            if let Some((other, _)) = others.iter().find(|(id, other)| **id != tenant.id && !told_apart(key, other)) {
                 let what = format!(
-                    "shares a key with tenant {other}; give each its own audience or issuer, or put the key under [[tokens.keys]] and name the tenant in the token"
+                    "shares a key with tenant {other}; give each its own audience or issuer, or put the key under \
+                     [[tokens.keys]] and name the tenant in the token"
                 );
                 found.add(format!("tenant {}", tenant.id), what);
             }
+            others.push((&tenant.id, key));
+        }
+    }
+}
+
+fn told_apart(one: &TokenKeySettings, other: &TokenKeySettings) -> bool {
+    let issuers = one.issuer.is_some() && other.issuer.is_some() && one.issuer != other.issuer;
+    let named = !one.audience.is_empty() && !other.audience.is_empty();
+    issuers || (named && !one.audience.iter().any(|audience| other.audience.contains(audience)))
+}
+
+/// A token is tried with a bounded number of keys. Those beyond would never be, so they are refused here.
+fn crowded_keys(config: &Config, found: &mut Found) {
+    let of_tenants = config.tenants.iter().flat_map(|tenant| &tenant.token_keys);
+    let mut counts: HashMap<(Option<&str>, Algorithm), usize> = HashMap::new();
+    for key in config.tokens.keys.iter().chain(of_tenants) {
+        if let Some(algorithm) = key.algorithm.filter(|_| key.jwks_url.is_none()) {
+            *counts.entry((key.kid.as_deref(), algorithm)).or_default() += 1;
+        }
+    }
+    for ((kid, algorithm), count) in &counts {
+        let free = if kid.is_some() { counts.get(&(None, *algorithm)).copied().unwrap_or(0) } else { 0 };
+        if count + free > CANDIDATES_MAX {
+            let kid = kid.map_or_else(|| "without a kid".to_owned(), |kid| format!("with the kid `{kid}`"));
+            let what = format!(
+                "{} keys of {algorithm:?} fit a token {kid}, at most {CANDIDATES_MAX} are tried; give each key a kid of its own",
+                count + free
+            );
+            found.add("token keys", what);
         }
     }
 }

@@ -21,8 +21,8 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::auth::origin::{Origin, OriginRules};
+use crate::auth::ring::{KeyRing, TokenSettings};
 use crate::auth::service::{KeyHash, Service};
-use crate::auth::verifier::{KeyRing, TokenSettings};
 use crate::limits::Limits;
 use crate::namespace::Namespaces;
 use layers::Provenance;

@@ -221,6 +221,45 @@ fn every_problem_is_told_with_what_to_do() {
 }
 
 #[test]
+fn a_key_of_two_tenants_must_tell_them_apart() {
+    let key = |id: &str, more: &str| {
+        format!(
+            "[[tenants]]\nid = \"{id}\"\n[[tenants.token_keys]]\nalgorithm = \"HS256\"\nsecret = \"{LONG}\"\n{more}\n"
+        )
+    };
+    let table = [
+        ("", "", false),
+        ("issuer = \"x\"", "", false),
+        ("issuer = \"x\"", "issuer = \"x\"", false),
+        ("issuer = \"x\"", "issuer = \"y\"", true),
+        ("audience = [\"x\"]", "", false),
+        ("audience = [\"x\", \"y\"]", "audience = [\"y\"]", false),
+        ("audience = [\"x\"]", "audience = [\"y\"]", true),
+        ("audience = [\"x\"]", "issuer = \"x\"", false),
+    ];
+    for (one, other, fine) in table {
+        let loaded = load_file(&format!("{}{}", key("a", one), key("b", other)));
+        assert_eq!(loaded.is_ok(), fine, "{one} and {other}");
+    }
+}
+
+#[test]
+fn keys_that_would_never_be_tried_are_refused() {
+    let keys = |count: usize, kid: &dyn Fn(usize) -> String| {
+        let key =
+            |at| format!("[[tenants.token_keys]]\nalgorithm = \"HS256\"\nsecret = \"{LONG} {at}\"\n{}\n", kid(at));
+        format!("[[tenants]]\nid = \"a\"\n{}", (0..count).map(key).collect::<String>())
+    };
+    let named = |at: usize| format!("kid = \"{at}\"");
+    let same = |_: usize| "kid = \"1\"".to_owned();
+    let none = |_: usize| String::new();
+    assert!(load_file(&keys(40, &named)).is_ok());
+    assert!(load_file(&keys(16, &same)).is_ok() && load_file(&keys(16, &none)).is_ok());
+    assert!(said(load_file(&keys(17, &same))).contains("give each key a kid of its own"));
+    assert!(said(load_file(&keys(17, &none))).contains("without a kid"));
+}
+
+#[test]
 fn nobody_at_all_is_an_error_that_says_what_to_configure() {
     for text in ["", "[listen]\npublic = \"0.0.0.0:80\"\n", "[[tenants]]\nid = \"a\"\n"] {
         let said = said(load_file(text));

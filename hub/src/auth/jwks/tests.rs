@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::atomic::AtomicUsize;
 
+use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair};
 use base64::Engine;
@@ -16,7 +17,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use super::*;
 use crate::auth::error::AuthError;
 use crate::auth::keys::TokenKeySettings;
-use crate::auth::verifier::{KeyRing, TokenSettings, Verifier};
+use crate::auth::ring::{KeyRing, TokenSettings};
+use crate::auth::verifier::Verifier;
 
 const NOW_S: u64 = 1_763_600_000;
 
@@ -132,6 +134,36 @@ async fn the_first_token_waits_for_the_first_keys() {
     let hub = Hub::start(&issuer.url, JwksSettings::default());
     assert_eq!(hub.verify(&token("k1", &signing)).await, Ok(()));
     assert_eq!(hub.verify(&token("k1", &key("k1").0)).await, Err(AuthError::Signature));
+    assert_eq!(issuer.hits(), 1);
+}
+
+#[tokio::test]
+async fn keys_of_every_kind_prove() {
+    let issuer = Issuer::start().await;
+    let rsa = aws_lc_rs::rsa::KeyPair::generate(aws_lc_rs::rsa::KeySize::Rsa2048).expect("a key");
+    let rsa = AsDer::<Pkcs8V1Der<'_>>::as_der(&rsa).expect("der");
+    // PKCS#8 of RSA is a head of 26 bytes (for 2,048 bits) before the PKCS#1 structure.
+    let rsa = EncodingKey::from_rsa_der(&rsa.as_ref()[26..]);
+    let mut rsa_jwk =
+        serde_json::to_value(Jwk::from_encoding_key(&rsa, jsonwebtoken::Algorithm::RS256).expect("a jwk"))
+            .expect("plain");
+    rsa_jwk["kid"] = "rsa".into();
+    let ed = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).expect("a key");
+    let x = URL_SAFE_NO_PAD.encode(Ed25519KeyPair::from_pkcs8(ed.as_ref()).expect("a key").public_key());
+    let ed_jwk = json!({"kty": "OKP", "crv": "Ed25519", "kid": "ed", "x": x});
+    let ed = EncodingKey::from_ed_der(ed.as_ref());
+    let (ec, ec_jwk) = key("ec");
+    issuer.publishes(&[&rsa_jwk, &ed_jwk, &ec_jwk]);
+    let hub = Hub::start(&issuer.url, JwksSettings::default());
+    for (kid, algorithm, signing) in [
+        ("rsa", jsonwebtoken::Algorithm::RS256, &rsa),
+        ("ed", jsonwebtoken::Algorithm::EdDSA, &ed),
+        ("ec", jsonwebtoken::Algorithm::ES256, &ec),
+    ] {
+        let header = Header { kid: Some(kid.into()), ..Header::new(algorithm) };
+        let token = jsonwebtoken::encode(&header, &json!({"sub": "u1", "exp": NOW_S + 60}), signing).expect("signed");
+        assert_eq!(hub.verify(&token).await, Ok(()), "{kid}");
+    }
     assert_eq!(issuer.hits(), 1);
 }
 

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::auth::grants::Grants;
+use crate::auth::keys::{KeyError, TokenKeySettings};
 use crate::auth::secret::Secret;
 
 const NOW_S: u64 = 1_763_600_000;
@@ -274,6 +275,7 @@ async fn unsigned_and_odd_tokens_are_refused() {
         sign_raw("{}", &payload, secret),
         sign_raw(r#"{"alg":"HS256","crit":["b64"],"b64":false}"#, &payload, secret),
         sign_raw(r#"{"alg":"HS256","alg":"HS256"}"#, &payload, secret),
+        sign(Some(&"k".repeat(257)), SECRET, &claims()),
     ];
     for token in malformed {
         assert!(matches!(verifier.verify(&token).await, Err(AuthError::Malformed(_))), "{token:.80}");

@@ -189,10 +189,9 @@ mod tests {
     const LIMIT: usize = 2_000;
 
     fn masked(payload: &[u8], opcode: OpCode, last: bool) -> Vec<u8> {
-        let mut frame = Frame::message(payload.to_vec(), opcode, last);
-        frame.header_mut().mask = Some([1, 2, 3, 4]);
+        let header = FrameHeader { is_final: last, opcode, mask: Some([1, 2, 3, 4]), ..FrameHeader::default() };
         let mut bytes = Vec::new();
-        frame.format(&mut bytes).expect("memory");
+        Frame::from_payload(header, payload.to_vec().into()).format(&mut bytes).expect("memory");
         bytes
     }
 

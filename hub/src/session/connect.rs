@@ -48,7 +48,7 @@ pub(super) async fn connect(shard: Rc<Shard>, services: Services, id: Connection
         state.send(id, &ServerFrame::Connected(connected));
         for (attaching, next) in settled {
             match next {
-                CatchUp::Live(offset) => state.go_live(id, &attaching.channel, offset),
+                CatchUp::Live(offset) => state.go_live(attaching.name, offset),
                 CatchUp::After(offset) => late.push((attaching, offset)),
             }
         }

@@ -54,13 +54,16 @@ impl Asking<'_> {
         let Self { shard, services, id, request_id, identity } = self;
         let attaching = attach(shard, services, *id, identity, &wish, 0)?.await?;
         let next = shard.with(|state| {
+            if !state.holds(attaching.name) {
+                return Err(Failure::new(ErrorCode::NotSubscribed, "the subscription was ended before it began"));
+            }
             let (attached, next) = settle(state, &attaching);
             state.send(*id, &ServerFrame::Subscribed { id: *request_id, channel: wish.channel, attached });
             if let CatchUp::Live(offset) = next {
-                state.go_live(*id, &attaching.channel, offset);
+                state.go_live(attaching.name, offset);
             }
-            next
-        });
+            Ok(next)
+        })?;
         if let CatchUp::After(after) = next {
             // In a task of its own: catching up is not a request under way any more.
             let (shard, services, id) = (Rc::clone(shard), (*services).clone(), *id);

@@ -9,7 +9,7 @@ use hubbub_protocol::channel::ChannelKey;
 use tokio::sync::Notify;
 
 use super::channels::{CATCHING, CONFLATE, STREAM};
-use super::connection::{ConnectionId, Gate};
+use super::connection::{ConnectionId, Gate, SubscriptionId};
 use super::mail::Delivery;
 use super::state::State;
 
@@ -32,22 +32,22 @@ impl State {
     }
 
     /// Holds live messages of a catching subscription back from now on.
-    pub fn open_gate(&mut self, id: ConnectionId, channel: &ChannelKey) -> GateState {
-        let Some(gate) = self.gate(id, channel) else { return GateState::Gone };
+    pub fn open_gate(&mut self, name: SubscriptionId) -> GateState {
+        let Some(gate) = self.gate(name) else { return GateState::Gone };
         *gate = Gate { open: true, ..Gate::default() };
         GateState::Complete
     }
 
     /// Lets go what the gate holds: the log will be read again.
-    pub fn close_gate(&mut self, id: ConnectionId, channel: &ChannelKey) -> GateState {
-        let Some(gate) = self.gate(id, channel) else { return GateState::Gone };
+    pub fn close_gate(&mut self, name: SubscriptionId) -> GateState {
+        let Some(gate) = self.gate(name) else { return GateState::Gone };
         *gate = Gate::default();
         GateState::Complete
     }
 
     /// Whether the gate holds everything that came since it was opened.
-    pub fn gate_state(&mut self, id: ConnectionId, channel: &ChannelKey) -> GateState {
-        match self.gate(id, channel) {
+    pub fn gate_state(&mut self, name: SubscriptionId) -> GateState {
+        match self.gate(name) {
             None => GateState::Gone,
             Some(gate) if gate.overflowed => GateState::Overflowed,
             Some(_) => GateState::Complete,
@@ -55,11 +55,10 @@ impl State {
     }
 
     /// The subscription has everything up to `attach`: what the gate holds beyond it leaves, and live messages follow.
-    pub fn go_live(&mut self, id: ConnectionId, channel: &ChannelKey, attach: u64) {
-        let Some(slot) = self.channels.find(channel) else { return };
-        let Some(connection) = self.connections.get(id) else { return };
-        let Some(subscription) = connection.subscription(slot) else { return };
-        let (place, gate) = (subscription.place, subscription.gate.take());
+    pub fn go_live(&mut self, name: SubscriptionId, attach: u64) {
+        let Some(connection) = self.connections.get(name.connection) else { return };
+        let Some(subscription) = connection.named(name.serial) else { return };
+        let (slot, place, gate) = (subscription.slot, subscription.place, subscription.gate.take());
         let Some(known) = self.channels.get(slot) else { return };
         let Some(subscriber) = known.subscribers.get_mut(place as usize) else { return };
         subscriber.flags &= !CATCHING;
@@ -67,20 +66,21 @@ impl State {
         let flags = subscriber.flags;
         for delivery in gate.into_iter().flat_map(|gate| gate.held) {
             if delivery.position.is_none_or(|position| position.offset > attach) {
-                self.write_caught(slot, id.index, flags, &delivery);
+                self.write_caught(slot, name.connection.index, flags, &delivery);
             }
         }
     }
 
     /// Writes something that was read from the log for a subscription that catches up.
-    pub fn replay(&mut self, id: ConnectionId, channel: &ChannelKey, delivery: &Delivery) {
-        let Some(slot) = self.channels.find(channel) else { return };
-        let Some(connection) = self.connections.get(id) else { return };
-        let Some(place) = connection.subscription(slot).map(|subscription| subscription.place) else { return };
+    pub fn replay(&mut self, name: SubscriptionId, delivery: &Delivery) {
+        let Some(connection) = self.connections.get(name.connection) else { return };
+        let Some((slot, place)) = connection.named(name.serial).map(|subscription| (subscription.slot, subscription.place)) else {
+            return;
+        };
         let Some(flags) = self.channels.get(slot).and_then(|known| known.subscribers.get(place as usize)).map(|s| s.flags) else {
             return;
         };
-        self.write_caught(slot, id.index, flags, delivery);
+        self.write_caught(slot, name.connection.index, flags, delivery);
     }
 
     fn write_caught(&mut self, slot: u32, connection: u32, flags: u8, delivery: &Delivery) {
@@ -114,9 +114,8 @@ impl State {
         Some(Rc::clone(connection.extra().drained.get_or_insert_with(|| Rc::new(Notify::new()))))
     }
 
-    fn gate(&mut self, id: ConnectionId, channel: &ChannelKey) -> Option<&mut Gate> {
-        let slot = self.channels.find(channel)?;
-        let connection = self.connections.get(id).filter(|connection| connection.is_open())?;
-        connection.subscription(slot)?.gate.as_deref_mut()
+    fn gate(&mut self, name: SubscriptionId) -> Option<&mut Gate> {
+        let connection = self.connections.get(name.connection).filter(|connection| connection.is_open())?;
+        connection.named(name.serial)?.gate.as_deref_mut()
     }
 }

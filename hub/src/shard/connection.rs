@@ -30,6 +30,14 @@ impl ConnectionId {
     }
 }
 
+/// Names a subscription of a shard. A name that outlived its subscription names nothing, even when the connection subscribed to
+/// the channel again.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SubscriptionId {
+    pub(super) connection: ConnectionId,
+    pub(super) serial: u32,
+}
+
 /// How far a connection is on its way out.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Closing {
@@ -89,6 +97,8 @@ pub struct Subscription {
     pub(super) slot: u32,
     /// Where it stands among the subscribers of the slot.
     pub(super) place: u32,
+    /// Tells it from earlier ones of the connection to the same channel.
+    pub(super) serial: u32,
     /// Set while it catches up.
     pub(super) gate: Option<Box<Gate>>,
 }
@@ -146,6 +156,10 @@ impl Connection {
 
     pub(super) fn subscription(&mut self, slot: u32) -> Option<&mut Subscription> {
         self.subscriptions.iter_mut().find(|subscription| subscription.slot == slot)
+    }
+
+    pub(super) fn named(&mut self, serial: u32) -> Option<&mut Subscription> {
+        self.subscriptions.iter_mut().find(|subscription| subscription.serial == serial)
     }
 
     /// Wakes whoever waits for this connection, so that they see what became of it.

@@ -194,11 +194,15 @@ fn settled(state: &mut State, attaching: &Attaching) -> (Attached, CatchUp) {
 }
 
 /// Reads the log after an offset, page by page at the pace at which the outbox drains, then lets live messages follow.
+/// Subscriptions of one connection that catch up at the same time take turns.
 pub(super) async fn catch_up(shard: &Rc<Shard>, services: &Services, id: ConnectionId, attaching: &Attaching, after: u64) {
     let Attaching { channel, name, kind, .. } = attaching;
     let (limit, bytes) = (services.limits.page_messages, services.limits.page_bytes);
     let mut reader = Reader { channel, name: *name, after, overflows: 0 };
     loop {
+        let Some(turn) = shard.with(|state| state.page_turn(id)) else { return };
+        // The semaphore is never closed.
+        let Ok(turn) = turn.acquire().await else { return };
         while let Some(drained) = shard.with(|state| state.drain_notice(id)) {
             drained.notified().await;
         }
@@ -215,6 +219,7 @@ pub(super) async fn catch_up(shard: &Rc<Shard>, services: &Services, id: Connect
             Err(error) => {
                 tracing::warn!(%channel, %error, "could not read on while catching up, trying again");
                 shard.with(|state| state.close_gate(*name));
+                drop(turn);
                 sleep(RETRY).await;
             }
         }

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use hubbub_protocol::Position;
 use hubbub_protocol::channel::ChannelKey;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 
 use super::channels::{CATCHING, CONFLATE, STREAM};
 use super::connection::{ConnectionId, Gate, SubscriptionId};
@@ -106,6 +106,13 @@ impl State {
         } else {
             gate.held.push(delivery.clone());
         }
+    }
+
+    /// Pages of a connection wait here for their turn, first come first served: each fills an outbox that must have drained, two
+    /// at once would overflow it. `None` when the connection is gone.
+    pub fn page_turn(&mut self, id: ConnectionId) -> Option<Rc<Semaphore>> {
+        let connection = self.connections.get(id).filter(|connection| connection.is_open())?;
+        Some(Rc::clone(connection.extra().turn.get_or_insert_with(|| Rc::new(Semaphore::new(1)))))
     }
 
     /// What wakes when the outbox has drained; `None` when it has, or the connection is gone.

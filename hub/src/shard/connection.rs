@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use hubbub_protocol::{CloseCode, Position, SessionId};
 use slab::Slab;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 
 use super::conflate::Conflater;
 use super::mail::Delivery;
@@ -121,6 +121,8 @@ pub struct Extra {
     pub(super) conflater: Conflater,
     /// Woken when the outbox has drained.
     pub(super) drained: Option<Rc<Notify>>,
+    /// Whose turn it is to write a page into the drained outbox.
+    pub(super) turn: Option<Rc<Semaphore>>,
     /// Woken when a request under way has ended.
     pub(super) room: Option<Rc<Notify>>,
     /// An SSE stream's own state.

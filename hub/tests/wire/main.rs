@@ -11,3 +11,4 @@ mod stream;
 mod a_publish_is_answered_with_its_place;
 mod a_session_begins_with_connect;
 mod a_subscription_has_one_outcome;
+mod attaching_leaves_no_hole;

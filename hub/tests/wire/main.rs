@@ -12,3 +12,7 @@ mod a_publish_is_answered_with_its_place;
 mod a_session_begins_with_connect;
 mod a_subscription_has_one_outcome;
 mod attaching_leaves_no_hole;
+mod history_is_read_in_both_directions;
+mod presence_tells_who_is_there;
+mod silent_peers_are_found;
+mod tokens_expire_and_are_refreshed;

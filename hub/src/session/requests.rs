@@ -97,8 +97,14 @@ impl Asking<'_> {
             Side::After(offset) => ReadFrom::After(offset),
             Side::Before(offset) => ReadFrom::Before(offset.unwrap_or(u64::MAX >> 1)),
         };
-        // Half an outbox: the page must find a place beside what waits.
+        // Half an outbox, and one at a time into a drained one: pages must not close the connection of a slow reader.
         let most = self.services.limits.outbox_bytes / 2;
+        let Some(turn) = self.shard.with(|state| state.page_turn(self.id)) else { return Ok(()) };
+        // The semaphore is never closed.
+        let _turn = turn.acquire().await;
+        while let Some(drained) = self.shard.with(|state| state.drain_notice(self.id)) {
+            drained.notified().await;
+        }
         let page = self.services.logs.read(kind, channel, from, query.limit, most).await?;
         let result = Reply::History(HistoryPage {
             epoch: page.head.position.epoch,

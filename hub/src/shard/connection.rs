@@ -86,8 +86,10 @@ pub struct Session {
     pub in_flight: u32,
     /// Refused requests in a row; a client that ignores refusals is closed.
     pub refused: u32,
-    /// Whether a timer watches the token's expiry.
-    pub expiry_armed: bool,
+    /// The tick of the timer that watches the token's expiry; others are left from an earlier token.
+    pub expiry_due: Option<u64>,
+    /// Whether the client was told that the token expires.
+    pub warned: bool,
 }
 
 /// A session's interest in a channel.

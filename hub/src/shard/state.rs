@@ -122,11 +122,6 @@ impl State {
         self.connections.get(id).filter(|connection| connection.is_open())?.session.as_deref_mut()
     }
 
-    /// The session has a new token.
-    pub fn refreshed(&mut self, id: ConnectionId, now_ms: u64) {
-        self.watch_expiry(id, now_ms);
-    }
-
     /// A request of the connection has been answered.
     pub fn request_ended(&mut self, id: ConnectionId) {
         let Some(connection) = self.connections.get(id) else { return };

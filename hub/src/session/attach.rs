@@ -157,6 +157,7 @@ async fn find_begin(
 /// The outcome, and what follows it. Called in the step that sends the answer.
 pub(super) fn settle(state: &mut State, attaching: &Attaching) -> (Attached, CatchUp) {
     let (attached, next) = settled(state, attaching);
+    state.answered(attaching.name);
     let outcome = match attached.outcome {
         Outcome::Fresh { .. } => "fresh",
         Outcome::Continued { .. } => "continued",

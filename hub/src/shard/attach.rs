@@ -31,17 +31,24 @@ impl State {
         self.channels.get(slot)?.position
     }
 
+    /// The answer leaves in this step: what follows belongs to the subscription.
+    pub fn answered(&mut self, name: SubscriptionId) {
+        if let Some(gate) = self.gate(name) {
+            gate.answered = true;
+        }
+    }
+
     /// Holds live messages of a catching subscription back from now on.
     pub fn open_gate(&mut self, name: SubscriptionId) -> GateState {
         let Some(gate) = self.gate(name) else { return GateState::Gone };
-        *gate = Gate { open: true, ..Gate::default() };
+        *gate = Gate { answered: gate.answered, open: true, ..Gate::default() };
         GateState::Complete
     }
 
     /// Lets go what the gate holds: the log will be read again.
     pub fn close_gate(&mut self, name: SubscriptionId) -> GateState {
         let Some(gate) = self.gate(name) else { return GateState::Gone };
-        *gate = Gate::default();
+        *gate = Gate { answered: gate.answered, ..Gate::default() };
         GateState::Complete
     }
 
@@ -88,6 +95,13 @@ impl State {
         if flags & CONFLATE == 0 || !self.conflate(slot, connection, delivery) {
             self.write_delivery(slot, connection, delivery, flags & STREAM != 0);
         }
+    }
+
+    /// Whether a delivery need not wait until a subscription has caught up.
+    pub(super) fn passes_gate(&mut self, slot: u32, connection: u32, delivery: &Delivery) -> bool {
+        let subscription = self.connections.at(connection).and_then(|connection| connection.subscription(slot));
+        let gate = subscription.and_then(|subscription| subscription.gate.as_ref());
+        delivery.presence && gate.is_some_and(|gate| gate.answered)
     }
 
     /// Takes a live delivery for a subscription that catches up.

@@ -108,6 +108,8 @@ pub struct Subscription {
 /// Holds live messages back while a subscription reads the last page of the log.
 #[derive(Debug, Default)]
 pub struct Gate {
+    /// Whether the answer to the subscribe has left. Presence, which no log brings again, goes past the gate from then on.
+    pub(super) answered: bool,
     /// Whether live messages are held. While they are not, the log will be read again.
     pub(super) open: bool,
     /// Whether more came than it may hold.

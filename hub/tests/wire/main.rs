@@ -15,6 +15,7 @@ mod attaching_leaves_no_hole;
 mod history_is_read_in_both_directions;
 mod presence_tells_who_is_there;
 mod silent_peers_are_found;
+mod slow_readers_pay_alone;
 mod streams_have_a_rate;
 mod streams_resume_by_their_id;
 mod tickets_open_streams;

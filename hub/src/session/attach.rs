@@ -198,7 +198,7 @@ fn settled(state: &mut State, attaching: &Attaching) -> (Attached, CatchUp) {
 /// Subscriptions of one connection that catch up at the same time take turns.
 pub(super) async fn catch_up(shard: &Rc<Shard>, services: &Services, id: ConnectionId, attaching: &Attaching, after: u64) {
     let Attaching { channel, name, kind, .. } = attaching;
-    let (limit, bytes) = (services.limits.page_messages, services.limits.page_bytes);
+    let (limit, bytes) = (services.limits.page_messages, services.limits.page_bytes.min(services.limits.piece_bytes()));
     let mut reader = Reader { channel, name: *name, after, overflows: 0 };
     loop {
         let Some(turn) = shard.with(|state| state.page_turn(id)) else { return };

@@ -20,10 +20,6 @@ use crate::namespace::Overflow;
 /// Most bytes in one block: a fraction of an outbox, so that a healthy reader always has room for one.
 const BLOCK_BYTES: usize = 32 * 1024;
 
-/// Most bytes of what a conflating connection has waiting that enter its outbox before that has drained again. What stays goes
-/// on being conflated.
-const RELEASED_BYTES: usize = 64 * 1024;
-
 /// What one channel gets of one drained mailbox, in order.
 pub(super) type Batch = (u32, Vec<Delivery>);
 
@@ -173,12 +169,15 @@ impl State {
         true
     }
 
-    /// Moves what waits for conflating subscriptions into the outbox, with what was left out: a part at a time, and for a stream
-    /// with a rate all of it.
+    /// Moves what waits for conflating subscriptions into the outbox, with what was left out. What stays beyond a piece goes on
+    /// being conflated until the outbox has drained, or until the next flush of a stream with a rate.
     pub(super) fn release(&mut self, index: u32) {
+        let piece = self.limits.piece_bytes();
         while let Some(connection) = self.connections.at(index).filter(|connection| connection.is_open()) {
-            let rated = connection.stream().is_some_and(|stream| stream.interval_ms > 0);
-            if !rated && connection.outbox.bytes() >= RELEASED_BYTES {
+            if connection.outbox.bytes() >= piece {
+                if connection.stream().is_some_and(|stream| stream.interval_ms > 0) {
+                    self.arm_stream_flush(index);
+                }
                 return;
             }
             let Some((slot, skipped, delivery)) = connection.extra.as_mut().and_then(|extra| extra.conflater.take()) else {

@@ -5,7 +5,7 @@ import { describe, test } from 'node:test'
 import * as encode from '../src/protocol/encode.js'
 import { RequestQueue } from '../src/requests/queue.js'
 
-const queue = (inFlight = 10): RequestQueue => new RequestQueue({ count: 100, bytes: 10_000, inFlight })
+const queue = (inFlight = 10): RequestQueue => new RequestQueue({ count: 100, bytes: 10_000, inFlight, perSecond: 100, burst: 50 })
 const facts = { deadline: 1_000, key: undefined, done: () => {}, failed: () => {} }
 const add = (to: RequestQueue, id: number, channel = 'a:b', lasting = true): void =>
   void to.add(encode.publish(id, channel, id), { ...facts, lasting })
@@ -20,6 +20,26 @@ describe('the queue', () => {
     assert.equal(q.settle(1)?.id, 1)
     assert.equal(q.settle(1), undefined)
     assert.deepEqual(ids(q.due(0)), [3])
+  })
+
+  test('requests of the connection itself go before those that wait', () => {
+    const q = queue(2)
+    for (const id of [1, 2]) add(q, id)
+    add(q, 3, 'a:b', false)
+    assert.deepEqual(ids(q.due(0)), [3, 1])
+  })
+
+  test('after a burst it sends at its rate, and anew on the next connection', () => {
+    const q = new RequestQueue({ count: 100, bytes: 10_000, inFlight: 99, perSecond: 100, burst: 3 })
+    for (let id = 1; id <= 9; id++) add(q, id)
+    assert.deepEqual(ids(q.due(0)), [1, 2, 3])
+    assert.equal(q.wakeAt(0), 10)
+    assert.deepEqual(ids(q.due(9)), [])
+    assert.deepEqual(ids(q.due(10)), [4])
+    assert.deepEqual(ids(q.due(35)), [5, 6])
+    assert.equal(q.wakeAt(35), 40)
+    q.lost()
+    assert.deepEqual(ids(q.due(36)), [1, 2, 3])
   })
 
   test('a refusal for the rate holds everything, and the refused one goes first', () => {
@@ -67,7 +87,7 @@ describe('the queue', () => {
   })
 
   test('the bounds count what is under way too, and are given back', () => {
-    const q = new RequestQueue({ count: 2, bytes: 10_000, inFlight: 9 })
+    const q = new RequestQueue({ count: 2, bytes: 10_000, inFlight: 9, perSecond: 100, burst: 50 })
     add(q, 1)
     q.due(0)
     add(q, 2)

@@ -53,7 +53,7 @@ export class Chart {
       {
         width: this.#place.clientWidth || 320,
         height: HEIGHT_PX,
-        padding: [10, 10, 0, 0],
+        padding: [10, 24, 0, 0],
         legend: { show: false },
         cursor: { y: false, points: { size: 7 } },
         scales: { x: { time: true, range: () => span(this.#times[0], this.#times.at(-1)) }, y: { range: (_, min, max) => room(min, max) } },

@@ -95,10 +95,7 @@ impl Flat<'_> {
             "presence" => Ok(ClientFrame::Presence(self.request()?, self.channel()?)),
             "refresh" => Ok(ClientFrame::Refresh(self.request()?, self.token()?)),
             "pong" => Ok(ClientFrame::Pong),
-            _ => {
-                Err("`type` is none of connect, subscribe, unsubscribe, publish, history, presence, refresh, pong"
-                    .into())
-            }
+            _ => Err("`type` is none of connect, subscribe, unsubscribe, publish, history, presence, refresh, pong".into()),
         }
     }
 

@@ -146,3 +146,4 @@ pub struct Revocation {
     /// It can be forgotten from then on, in milliseconds since 1970: no token that it hits lives longer.
     pub until: u64,
 }
+

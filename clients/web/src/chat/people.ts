@@ -1,0 +1,50 @@
+// Who is in a channel: a snapshot and the changes behind it, by their versions. Pure.
+
+import type { PresenceChange, PresenceSnapshot } from '@hubbub/client'
+
+export class People {
+  #users = new Set<string>()
+  #version = -1
+  #count = 0
+  /** Changes that came before the snapshot. */
+  #early: PresenceChange[] = []
+
+  /** How many there are, also when the hub's list was cut short. */
+  get count(): number {
+    return this.#count
+  }
+
+  get names(): string[] {
+    return [...this.#users].sort((a, b) => a.localeCompare(b))
+  }
+
+  /** Begins anew: changes wait for the next snapshot. */
+  reset(): void {
+    this.#version = -1
+    this.#early = []
+  }
+
+  snapshot({ version, count, users }: PresenceSnapshot): void {
+    this.#users = new Set(users.map(({ user }) => user))
+    this.#count = count
+    this.#version = version
+    for (const change of this.#early.splice(0).sort((a, b) => a.version - b.version)) this.change(change)
+  }
+
+  /** False when a change before this one is missing: then the list needs a new snapshot. */
+  change(change: PresenceChange): boolean {
+    if (this.#version < 0) {
+      this.#early.push(change)
+      return true
+    }
+    if (change.version <= this.#version) return true
+    const next = change.version === this.#version + 1
+    this.#version = change.version
+    const known = this.#users.has(change.user)
+    if (change.event === 'join') this.#users.add(change.user)
+    else this.#users.delete(change.user)
+    if (change.event === 'join' && !known) this.#count++
+    if (change.event === 'leave' && known) this.#count--
+    return next
+  }
+}

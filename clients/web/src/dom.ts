@@ -1,0 +1,26 @@
+// Making and finding elements. Text is only ever set as text, never as markup.
+
+/** The element with this id, which the page's own HTML holds. */
+export function byId<E extends HTMLElement = HTMLElement>(id: string): E {
+  const element = document.getElementById(id)
+  if (element === null) throw new Error(`the page has no #${id}`)
+  return element as E
+}
+
+interface Facts {
+  class?: string
+  text?: string
+  testid?: string
+  data?: Record<string, string>
+}
+
+/** A new element with a class, a text, data attributes and children. */
+export function make<N extends keyof HTMLElementTagNameMap>(name: N, facts: Facts = {}, ...children: Node[]): HTMLElementTagNameMap[N] {
+  const element = document.createElement(name)
+  if (facts.class !== undefined) element.className = facts.class
+  if (facts.text !== undefined) element.textContent = facts.text
+  if (facts.testid !== undefined) element.dataset.testid = facts.testid
+  for (const [key, value] of Object.entries(facts.data ?? {})) element.dataset[key] = value
+  element.append(...children)
+  return element
+}

@@ -5,7 +5,7 @@ use std::io;
 use std::net::IpAddr;
 use std::rc::Rc;
 
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::http::header::{CONNECTION, HeaderMap, HeaderName, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE};
 use axum::http::{Method, StatusCode};
@@ -117,8 +117,11 @@ pub(super) async fn serve(shard: Rc<Shard>, services: Services, reading: Rc<Read
         (id, state.wire(id))
     });
     let Some(wire) = wire else { return };
-    let mut connection = Reader { shard, services, reading, id, mode, inbound: Inbound::default() };
-    if connection.take(&early).await {
+    let inbound = Inbound::default();
+    let mut connection = Reader { shard, services, reading, id, mode, inbound };
+    // The buffer of the handshake goes before the long wait: kept, it would be most of what an idle connection costs.
+    let alive = early.is_empty() || Box::pin(connection.take(early)).await;
+    if alive {
         connection.read(&wire, peer).await;
     }
     connection.shard.with(|state| state.remove(id));
@@ -146,7 +149,8 @@ impl Reader {
                 Ok(Came::Nothing) => {}
                 Ok(Came::End) => return,
                 Ok(Came::Messages(messages)) => {
-                    if !self.receive(messages).await {
+                    // Boxed, so that the future of a silent connection stays small.
+                    if !Box::pin(self.receive(messages)).await {
                         return;
                     }
                 }
@@ -168,11 +172,9 @@ impl Reader {
     }
 
     /// Takes bytes that came with the handshake.
-    async fn take(&mut self, early: &[u8]) -> bool {
-        if early.is_empty() {
-            return true;
-        }
-        let messages = self.parse(early);
+    async fn take(&mut self, early: Bytes) -> bool {
+        let messages = self.parse(&early);
+        drop(early);
         self.receive(messages).await
     }
 

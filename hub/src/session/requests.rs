@@ -24,7 +24,7 @@ struct Failure {
 }
 
 /// Does what was asked for and answers.
-pub(super) async fn run(shard: &Rc<Shard>, services: &Services, id: ConnectionId, request_id: RequestId, request: Request) {
+pub(super) async fn run(shard: &Rc<Shard>, services: &Rc<Services>, id: ConnectionId, request_id: RequestId, request: Request) {
     let Some(identity) = shard.with(|state| state.session(id).map(|session| session.identity.clone())) else { return };
     let asking = Asking { shard, services, id, request_id, identity };
     let answered = match request {
@@ -43,7 +43,7 @@ pub(super) async fn run(shard: &Rc<Shard>, services: &Services, id: ConnectionId
 
 struct Asking<'a> {
     shard: &'a Rc<Shard>,
-    services: &'a Services,
+    services: &'a Rc<Services>,
     id: ConnectionId,
     request_id: RequestId,
     identity: Identity,
@@ -63,7 +63,7 @@ impl Asking<'_> {
         });
         if let CatchUp::After(after) = next {
             // In a task of its own: catching up is not a request under way any more.
-            let (shard, services, id) = (Rc::clone(shard), (*services).clone(), *id);
+            let (shard, services, id) = (Rc::clone(shard), Rc::clone(services), *id);
             tokio::task::spawn_local(async move { catch_up(&shard, &services, id, &attaching, after).await });
         }
         Ok(())

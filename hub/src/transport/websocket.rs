@@ -105,7 +105,7 @@ fn accept_key(method: &Method, headers: &HeaderMap) -> Result<HeaderValue, Probl
 }
 
 /// Serves a socket until it ends.
-pub(super) async fn serve(shard: Rc<Shard>, services: Services, reading: Rc<Reading>, upgraded: Upgraded) {
+pub(super) async fn serve(shard: Rc<Shard>, services: Rc<Services>, reading: Rc<Reading>, upgraded: Upgraded) {
     let Upgraded { socket, early, admission, mode } = upgraded;
     // Small frames leave at once; batching is ours.
     if let Err(error) = socket.set_nodelay(true) {
@@ -120,8 +120,7 @@ pub(super) async fn serve(shard: Rc<Shard>, services: Services, reading: Rc<Read
     let inbound = Inbound::default();
     let mut connection = Reader { shard, services, reading, id, mode, inbound };
     // The buffer of the handshake goes before the long wait: kept, it would be most of what an idle connection costs.
-    let alive = early.is_empty() || Box::pin(connection.take(early)).await;
-    if alive {
+    if Box::pin(connection.take(early)).await {
         connection.read(&wire, peer).await;
     }
     connection.shard.with(|state| state.remove(id));
@@ -130,7 +129,7 @@ pub(super) async fn serve(shard: Rc<Shard>, services: Services, reading: Rc<Read
 /// The read side of one socket.
 struct Reader {
     shard: Rc<Shard>,
-    services: Services,
+    services: Rc<Services>,
     reading: Rc<Reading>,
     id: ConnectionId,
     mode: Mode,

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use hubbub_persistence::{Revocation, RevokedSubject, Store, StoreError};
-use hubbub_protocol::channel::{ChannelKey, TenantId, UserId};
 use hubbub_protocol::CloseCode;
+use hubbub_protocol::channel::{ChannelKey, TenantId, UserId};
 use tokio::sync::oneshot;
 
 use crate::auth::revocation::Revocations;

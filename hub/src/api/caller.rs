@@ -44,7 +44,8 @@ impl IdempotencyKey {
     /// The key of item `index` of a request with many.
     pub(super) fn of_item(&self, index: usize) -> Result<Option<Key>, Problem> {
         let Some(key) = &self.0 else { return Ok(None) };
-        let long = || Problem::new(ErrorCode::BadRequest, "`Idempotency-Key` is too long: `/<index>` must fit behind it");
+        let long =
+            || Problem::new(ErrorCode::BadRequest, "`Idempotency-Key` is too long: `/<index>` must fit behind it");
         Key::parse(&format!("{key}/{index}")).map(Some).map_err(|_| long())
     }
 }

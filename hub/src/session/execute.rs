@@ -26,7 +26,9 @@ pub fn hear(shard: &Rc<Shard>, id: ConnectionId) {
 pub(crate) fn receive(shard: &Rc<Shard>, services: &Rc<Services>, id: ConnectionId, text: &str) -> Option<Wait> {
     let phase = shard.with(|state| if state.session(id).is_some() { Phase::Open } else { Phase::Fresh });
     match decide(phase, json::decode(text)) {
-        Decision::Connect(connect) => Some(Box::pin(connect::connect(Rc::clone(shard), Rc::clone(services), id, connect))),
+        Decision::Connect(connect) => {
+            Some(Box::pin(connect::connect(Rc::clone(shard), Rc::clone(services), id, connect)))
+        }
         Decision::Nothing => None,
         Decision::Close(error, code) => {
             let goodbye = Goodbye::Code(code);
@@ -79,7 +81,13 @@ fn within_rate(shard: &Rc<Shard>, services: &Rc<Services>, id: ConnectionId, req
 
 /// Starts a request in a task of its own. Tasks begin in the order in which they were started, so what publishes first is
 /// appended first.
-fn start(shard: &Rc<Shard>, services: &Rc<Services>, id: ConnectionId, request_id: RequestId, request: Request) -> Option<Wait> {
+fn start(
+    shard: &Rc<Shard>,
+    services: &Rc<Services>,
+    id: ConnectionId,
+    request_id: RequestId,
+    request: Request,
+) -> Option<Wait> {
     let most = services.limits.requests_in_flight as u32;
     let full = shard.with(|state| {
         let Some(session) = state.session(id) else { return false };

@@ -7,7 +7,10 @@ use std::rc::Rc;
 
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
-use axum::http::header::{CONNECTION, HeaderMap, HeaderName, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE};
+use axum::http::header::{
+    CONNECTION, HeaderMap, HeaderName, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION,
+    UPGRADE,
+};
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use hubbub_protocol::{CloseCode, ErrorCode};
@@ -89,7 +92,11 @@ fn upgrade(entry: &Entry, mut request: Request, mode: Mode) -> Result<Response, 
 fn accept_key(method: &Method, headers: &HeaderMap) -> Result<HeaderValue, Problem> {
     let has = |name: HeaderName, token: &str| {
         let values = headers.get_all(name);
-        values.iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(',')).any(|part| part.trim().eq_ignore_ascii_case(token))
+        values
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .flat_map(|value| value.split(','))
+            .any(|part| part.trim().eq_ignore_ascii_case(token))
     };
     if *method != Method::GET || !has(CONNECTION, "upgrade") || !has(UPGRADE, "websocket") {
         let detail = "open this address as a WebSocket (GET with `Connection: Upgrade` and `Upgrade: websocket`)";
@@ -100,7 +107,8 @@ fn accept_key(method: &Method, headers: &HeaderMap) -> Result<HeaderValue, Probl
     }
     // 16 bytes in base 64.
     let key = headers.get(SEC_WEBSOCKET_KEY).map(HeaderValue::as_bytes).filter(|key| key.len() == 24);
-    let key = key.ok_or_else(|| Problem::new(ErrorCode::BadRequest, "`Sec-WebSocket-Key` must be 16 bytes in base 64"))?;
+    let key =
+        key.ok_or_else(|| Problem::new(ErrorCode::BadRequest, "`Sec-WebSocket-Key` must be 16 bytes in base 64"))?;
     HeaderValue::try_from(derive_accept_key(key)).map_err(|_| Problem::new(ErrorCode::Internal, "the handshake failed"))
 }
 

@@ -1,5 +1,31 @@
 //! The hub. Start with the walk of a message in `docs/ARCHITECTURE.md`; the modules follow it.
 
+pub mod cli;
+pub mod config;
+pub mod node;
+
+pub mod transport;
+
+pub mod session;
+
+pub mod auth;
+
+pub mod publish;
+
+pub mod logs;
+
+pub mod broker;
+pub mod deliver;
+pub mod encoded;
+pub mod outbox;
+pub mod shard;
+
+pub mod api;
+pub mod control;
+pub mod presence;
+
+pub mod admission;
 pub mod clock;
 pub mod limits;
 pub mod namespace;
+pub mod rate;

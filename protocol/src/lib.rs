@@ -2,7 +2,7 @@
 //!
 //! Read in this order: names ([`channel`], [`id`]), places in a log ([`position`], [`outcome`]),
 //! what a channel carries ([`message`]), what is said about it ([`frame`], [`code`], [`limits`]),
-//! and how that is written down ([`json`], [`sse`]).
+//! how that is written down ([`json`], [`sse`]), and the proof that no input does harm ([`hostile`]).
 //!
 //! Nothing here knows a socket, a runtime or a clock: time, randomness and ids come in as parameters.
 
@@ -20,6 +20,8 @@ pub mod limits;
 
 pub mod json;
 pub mod sse;
+
+pub mod hostile;
 
 pub use channel::{ChannelKey, ChannelName, TenantId, UserId};
 pub use code::{CloseCode, ErrorCode};

@@ -1,6 +1,6 @@
 //! What the hub says.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::channel::{ChannelName, UserId};
 use crate::code::ErrorCode;
@@ -116,7 +116,7 @@ pub struct SubscriptionResult {
 }
 
 /// What went wrong, and what to do.
-#[derive(Clone, PartialEq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct ServerError {
     /// The request, when the frame could be read that far.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -144,7 +144,7 @@ pub enum Reply {
 }
 
 /// A page of a channel's log.
-#[derive(Clone, PartialEq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct HistoryPage {
     /// The epoch of the log.
     pub epoch: Epoch,
@@ -159,7 +159,7 @@ pub struct HistoryPage {
 }
 
 /// Who is in a channel.
-#[derive(Clone, PartialEq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct PresenceSnapshot {
     /// Counts the joins and leaves of the channel; a presence frame with a higher one is newer.
     pub version: u64,
@@ -170,7 +170,7 @@ pub struct PresenceSnapshot {
 }
 
 /// One user in a channel.
-#[derive(Clone, PartialEq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct PresentUser {
     /// Who.
     pub user: UserId,
@@ -179,7 +179,7 @@ pub struct PresentUser {
 }
 
 /// A join or a leave.
-#[derive(Clone, PartialEq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct PresenceChange {
     /// The channel.
     pub channel: ChannelName,
@@ -192,7 +192,7 @@ pub struct PresenceChange {
 }
 
 /// The two changes of presence.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PresenceKind {
     /// The first connection of the user came.

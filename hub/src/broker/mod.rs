@@ -1,0 +1,142 @@
+//! The broker carries messages between nodes and holds `window` logs. It does not know subscribers, only nodes' interest.
+
+pub mod memory;
+mod window;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use hubbub_persistence::{Append, Appended, Continuity, Head, Page, ReadFrom};
+use hubbub_protocol::channel::ChannelKey;
+use hubbub_protocol::frame::PresenceChange;
+use hubbub_protocol::{Message, Position};
+use tokio::sync::mpsc;
+
+use crate::namespace::WindowBounds;
+
+/// What one node tells the others about a channel.
+#[derive(Clone, Debug)]
+pub struct Envelope {
+    /// Which channel.
+    pub channel: ChannelKey,
+    /// What is told.
+    pub content: Content,
+}
+
+/// What an envelope holds.
+#[derive(Clone, Debug)]
+pub enum Content {
+    /// A message. Its position is set when the channel has a log.
+    Message(Message),
+    /// Somebody joined or left.
+    Presence(PresenceChange),
+}
+
+impl Envelope {
+    /// About how many bytes it takes while it waits.
+    pub fn cost(&self) -> usize {
+        match &self.content {
+            Content::Message(message) => message.cost(),
+            Content::Presence(_) => 256,
+        }
+    }
+}
+
+/// What a broker hands to its node.
+#[derive(Clone, Debug)]
+pub enum Incoming {
+    /// Another node, or this one, published.
+    Envelope(Envelope),
+    /// Deliveries of these channels may have been lost: look at their logs.
+    Sweep(Vec<ChannelKey>),
+}
+
+/// Why the broker did not do it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BrokerError {
+    /// The broker can not be reached. Try again later.
+    #[error("the broker is away: {0}")]
+    Unavailable(String),
+}
+
+/// Carries envelopes between nodes, and keeps `window` logs.
+///
+/// Obligations, checked by the conformance suite of the broker:
+/// - **Interest.** After `subscribe` answered, every envelope of the channel that is published later, by any node and by this
+///   one, is handed to [`Inbox`], unless the link breaks; then `Sweep` names the channel as soon as the link is back.
+/// - **Order.** None is promised between envelopes: nodes race. Positions tell.
+/// - **Window logs.** `append` numbers, stores, deduplicates by key and publishes in one step: an envelope is published for
+///   what was appended, exactly once, and for nothing else. Offsets count 1, 2, 3 … in an epoch.
+/// - **Bounds.** A window never holds more than its bounds, and keeps its numbering when it is empty.
+/// - **Cancellation.** `append` and `publish` are driven to their end: callers run them in a task of their own. Dropped
+///   half-way, an append may be in the window without being published.
+#[async_trait]
+pub trait Broker: Send + Sync + 'static {
+    /// Wants the envelopes of these channels. Answers when the interest is confirmed.
+    async fn subscribe(&self, channels: &[ChannelKey]) -> Result<(), BrokerError>;
+
+    /// Wants them no longer.
+    async fn unsubscribe(&self, channels: &[ChannelKey]) -> Result<(), BrokerError>;
+
+    /// Hands an envelope to every node that wants its channel, this one included.
+    async fn publish(&self, envelope: Envelope) -> Result<(), BrokerError>;
+
+    /// Appends to a window and publishes.
+    async fn append(&self, append: Append, bounds: WindowBounds) -> Result<Appended, BrokerError>;
+
+    /// Reads at most `limit` entries and, after the first, at most `max_bytes` of them.
+    async fn read(
+        &self,
+        channel: &ChannelKey,
+        from: ReadFrom,
+        limit: u32,
+        max_bytes: usize,
+    ) -> Result<Page, BrokerError>;
+
+    /// The ends of each window, in the order asked for.
+    async fn heads(&self, channels: &[ChannelKey]) -> Result<Vec<Head>, BrokerError>;
+
+    /// What an old position of a window is worth now.
+    async fn continuity(&self, channel: &ChannelKey, position: Position) -> Result<Continuity, BrokerError>;
+}
+
+/// Where a broker puts what comes in: one bounded queue for each lane, chosen by the channel. A full queue makes the
+/// broker wait.
+#[derive(Clone, Debug)]
+pub struct Inbox {
+    lanes: Arc<[mpsc::Sender<Incoming>]>,
+}
+
+impl Inbox {
+    /// An inbox over the queues of the lanes; there must be one at least.
+    pub fn new(lanes: Vec<mpsc::Sender<Incoming>>) -> Self {
+        Self { lanes: lanes.into() }
+    }
+
+    /// Hands an envelope to its lane.
+    pub async fn deliver(&self, envelope: Envelope) {
+        let lane = lane_of(&envelope.channel, self.lanes.len());
+        // A lane that is gone means that the node is closing: nobody is left to deliver to.
+        let _ = self.lanes[lane].send(Incoming::Envelope(envelope)).await;
+    }
+
+    /// Tells the lanes that deliveries of these channels may have been lost.
+    pub async fn sweep(&self, channels: &[ChannelKey]) {
+        let mut by_lane = vec![Vec::new(); self.lanes.len()];
+        for channel in channels {
+            by_lane[lane_of(channel, self.lanes.len())].push(channel.clone());
+        }
+        for (lane, channels) in self.lanes.iter().zip(by_lane).filter(|(_, channels)| !channels.is_empty()) {
+            let _ = lane.send(Incoming::Sweep(channels)).await;
+        }
+    }
+}
+
+/// Which of `count` lanes owns a channel. FNV-1a: stable, and no attacker gains from a full lane but himself.
+pub fn lane_of(channel: &ChannelKey, count: usize) -> usize {
+    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+    for byte in channel.tenant.as_str().bytes().chain(channel.channel.as_str().bytes()) {
+        hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    }
+    (hash % count as u64) as usize
+}

@@ -1,0 +1,184 @@
+//! `hubbub serve`: loads the configuration, starts logging and runs the node until it is told to stop.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use hubbub_persistence::Store;
+use hubbub_persistence::sqlite::{Settings as SqliteSettings, Sqlite};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use rand::RngExt;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::sources::SourceArgs;
+use super::{CliError, Done, logging};
+use crate::auth::origin::Origins;
+use crate::auth::policy::Policy;
+use crate::auth::service::ApiKeys;
+use crate::auth::ticket::{TICKET_SECRET_MIN, Tickets};
+use crate::auth::verifier::Verifier;
+use crate::clock::Clock;
+use crate::config::{Config, Reloadable};
+use crate::node::{Node, Settings};
+
+/// Threads beside the shards: lanes, presence, store, internal API.
+const SHARED_THREADS: usize = 2;
+
+/// Arguments of `hubbub serve`.
+#[derive(clap::Args, Debug)]
+pub(super) struct Args {
+    #[command(flatten)]
+    sources: SourceArgs,
+    /// Address and port for clients.
+    #[arg(long, value_name = "ADDR")]
+    public: Option<SocketAddr>,
+    /// Address and port for services, metrics and probes.
+    #[arg(long, value_name = "ADDR")]
+    internal: Option<SocketAddr>,
+    /// Folder of the SQLite file.
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+}
+
+impl Args {
+    fn flags(&self) -> Result<Vec<(&'static str, String)>, CliError> {
+        let mut flags = Vec::new();
+        flags.extend(self.public.map(|address| ("listen.public", address.to_string())));
+        flags.extend(self.internal.map(|address| ("listen.internal", address.to_string())));
+        if let Some(folder) = &self.data {
+            let path = folder.join("hubbub.db").into_os_string().into_string();
+            flags.push(("store.path", path.map_err(|_| CliError::Usage("--data must be UTF-8".into()))?));
+        }
+        Ok(flags)
+    }
+}
+
+pub(super) fn run(args: &Args) -> Done {
+    let flags = args.flags()?;
+    let load = || args.sources.load(flags.clone());
+    let config = load()?;
+    logging::start(&config.log);
+    let metrics = PrometheusBuilder::new().install_recorder();
+    let metrics = metrics.map_err(|error| CliError::Refused(format!("metrics can not be kept: {error}")))?;
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    let runtime = builder.worker_threads(SHARED_THREADS).thread_name("shared").enable_all().build();
+    runtime.map_err(CliError::Runtime)?.block_on(serve(args, config, metrics))
+}
+
+/// Runs the node until SIGTERM or SIGINT.
+async fn serve(args: &Args, config: Config, metrics: PrometheusHandle) -> Done {
+    let mut terminate = signal(SignalKind::terminate()).map_err(CliError::Runtime)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(CliError::Runtime)?;
+    let mut hangup = signal(SignalKind::hangup()).map_err(CliError::Runtime)?;
+    let (node, owners) = start(config, metrics).await?;
+    println!("ready public=http://{} internal=http://{}", node.public, node.internal);
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+            _ = hangup.recv() => match args.sources.load(args.flags()?) {
+                Ok(config) => owners.reload(&node, &config),
+                Err(error) => tracing::error!(%error, "reload refused, everything stays as it was"),
+            },
+        }
+    }
+    tracing::info!("draining");
+    node.drain().await;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn start(config: Config, metrics: PrometheusHandle) -> Result<(Node, Owners), CliError> {
+    let refused = |error: &dyn std::error::Error| CliError::Refused(error.to_string());
+    let clock = Arc::new(Clock::System);
+    let store = Sqlite::open(SqliteSettings::new(&config.store.path, rand::rng().random())).await;
+    let store: Arc<dyn Store> = Arc::new(store.map_err(|error| refused(&error))?);
+    let Reloadable { namespaces, key_ring, services, origins } = config.reloadable()?;
+    let owners = Owners {
+        verifier: Arc::new(Verifier::new(key_ring, clock.clone())),
+        policy: Arc::new(Policy::new(namespaces)),
+        api_keys: Arc::new(ApiKeys::new(services)),
+        origins: Arc::new(Origins::new(origins)),
+    };
+    let fetching = owners.verifier.clone();
+    tokio::spawn(async move {
+        let Err(error) = fetching.keep_keys_fresh().await;
+        tracing::error!(%error, "keys of token issuers can not be fetched");
+    });
+    let node = Node::start(Settings {
+        name: config.node.name.as_str().into(),
+        public: config.listen.public,
+        internal: config.listen.internal,
+        shards: shard_count(config.node.shards),
+        limits: config.limits.clone(),
+        store,
+        clock,
+        verifier: owners.verifier.clone(),
+        policy: owners.policy.clone(),
+        api_keys: owners.api_keys.clone(),
+        origins: owners.origins.clone(),
+        tickets: tickets(&config),
+        anonymous_tenant: config.anonymous_tenant(),
+        trusted_proxies: config.http.trusted_proxies.clone(),
+        dev: config
+            .dev
+            .then(|| config.tenants.iter().flat_map(|tenant| tenant.token_keys.first()).next().cloned())
+            .flatten(),
+        metrics,
+    });
+    Ok((node.await.map_err(|error| refused(&error))?, owners))
+}
+
+fn shard_count(configured: usize) -> usize {
+    let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+    if configured > 0 { configured } else { cores() }
+}
+
+/// Without a configured secret tickets live as long as the node.
+fn tickets(config: &Config) -> Tickets {
+    match &config.tickets.secret {
+        Some(secret) => Tickets::new(secret.expose().as_bytes()),
+        None => Tickets::new(&rand::rng().random::<[u8; TICKET_SECRET_MIN]>()),
+    }
+}
+
+/// Who holds what a reload replaces.
+struct Owners {
+    verifier: Arc<Verifier>,
+    policy: Arc<Policy>,
+    api_keys: Arc<ApiKeys>,
+    origins: Arc<Origins>,
+}
+
+impl Owners {
+    /// All of it or nothing.
+    fn reload(&self, node: &Node, config: &Config) {
+        let reloadable = match config.reloadable() {
+            Ok(reloadable) => reloadable,
+            Err(error) => return tracing::error!(%error, "reload refused, everything stays as it was"),
+        };
+        if let Some(name) = moved_log(&self.policy, &reloadable) {
+            return tracing::error!(
+                namespace = name,
+                "reload refused: the `log` of a namespace can change only with a restart, everything stays as it was"
+            );
+        }
+        let Reloadable { namespaces, key_ring, services, origins } = reloadable;
+        self.verifier.reload(key_ring);
+        self.policy.reload(namespaces);
+        self.api_keys.reload(services);
+        self.origins.reload(origins);
+        node.set_anonymous_tenant(config.anonymous_tenant());
+        tracing::info!("keys, tenants, namespaces and origins reloaded");
+    }
+}
+
+/// A namespace whose messages would be looked for in another place.
+fn moved_log(policy: &Policy, next: &Reloadable) -> Option<String> {
+    let now = policy.namespaces();
+    let moved = next
+        .namespaces
+        .iter()
+        .find(|(name, rules)| now.iter().any(|(other, before)| other == *name && before.log != rules.log));
+    moved.map(|(name, _)| name.to_owned())
+}

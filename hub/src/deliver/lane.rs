@@ -1,0 +1,304 @@
+//! A lane: owns the channels that hash to it, and is the only one that orders their deliveries. It executes what
+//! [`LaneChannel`] decides: asks the broker and the logs, encodes, and hands each delivery to the shards that want it.
+
+use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
+
+use hubbub_persistence::{Head, Page, ReadFrom};
+use hubbub_protocol::channel::ChannelKey;
+use hubbub_protocol::frame::ServerFrame;
+use hubbub_protocol::{GapReason, Position};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until};
+
+use super::channel::{LaneChannel, Out, gap_frame};
+use super::{Command, Parts};
+use crate::broker::{Content, Envelope, Incoming};
+use crate::encoded::Encoded;
+use crate::logs::{LogError, Logs, Resumption};
+use crate::namespace::LogKind;
+use crate::shard::mail::{Delivery, Mail};
+
+/// How often the logs of durable channels are asked whether they moved without a delivery.
+const TAIL_SWEEP: Duration = Duration::from_secs(2);
+/// Channels in one question of the tail sweep.
+const TAIL_SWEEP_CHANNELS: usize = 512;
+/// Pause before a log that did not answer is asked again.
+const REFILL_RETRY: Duration = Duration::from_secs(1);
+
+/// What a question to the broker or a log brought.
+enum Answer {
+    Opened(ChannelKey, Result<Option<Head>, LogError>),
+    Refilled(ChannelKey, Result<(Resumption, Page), LogError>),
+    Heads(Vec<ChannelKey>, Result<Vec<Head>, LogError>),
+}
+
+/// One lane, running in one task.
+pub(super) struct Lane {
+    parts: Parts,
+    channels: HashMap<ChannelKey, LaneChannel>,
+    /// Channels with a missing message, by when it is looked for in the log.
+    late: VecDeque<(Instant, ChannelKey)>,
+    questions: JoinSet<Answer>,
+    started: Instant,
+    sweeping: bool,
+}
+
+impl Lane {
+    pub(super) fn new(parts: Parts) -> Self {
+        let (channels, late, questions) = (HashMap::new(), VecDeque::new(), JoinSet::new());
+        Self { parts, channels, late, questions, started: Instant::now(), sweeping: false }
+    }
+
+    /// Runs until the node drops its end of the queues.
+    pub(super) async fn run(mut self, mut incoming: mpsc::Receiver<Incoming>, mut commands: mpsc::Receiver<Command>) {
+        let mut tail_sweep = interval(TAIL_SWEEP);
+        tail_sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let late = self.late.front().map(|(at, _)| *at);
+            tokio::select! {
+                biased;
+                command = commands.recv() => match command {
+                    Some(command) => self.obey(command).await,
+                    None => return,
+                },
+                Some(answer) = self.questions.join_next() => match answer {
+                    Ok(answer) => self.take_answer(answer).await,
+                    Err(error) => tracing::error!(%error, "a question of a lane panicked"),
+                },
+                Some(incoming) = incoming.recv() => self.receive(incoming).await,
+                () = sleep_until(late.unwrap_or(self.started)), if late.is_some() => self.look_for_late(),
+                _ = tail_sweep.tick() => self.sweep_tails(),
+            }
+        }
+    }
+
+    async fn obey(&mut self, command: Command) {
+        match command {
+            Command::Attach { channel, kind, shard } => self.attach(channel, kind, shard).await,
+            Command::Detach { channel, shard } => self.detach(&channel, shard).await,
+        }
+    }
+
+    async fn attach(&mut self, channel: ChannelKey, kind: LogKind, shard: usize) {
+        if let Some(known) = self.channels.get_mut(&channel) {
+            if !known.shards.contains(&shard) {
+                known.shards.push(shard);
+            }
+            if known.is_open() {
+                let position = Ok(known.position());
+                self.parts.shards[shard].send(Mail::Attached { channel, position }).await;
+            }
+            return;
+        }
+        let mut opening = LaneChannel::opening(kind, self.parts.limits.reorder_bytes);
+        opening.shards.push(shard);
+        self.channels.insert(channel.clone(), opening);
+        let Parts { broker, logs, .. } = &self.parts;
+        let (broker, logs) = (broker.clone(), logs.clone());
+        self.questions.spawn(async move {
+            let registered = broker.subscribe(std::slice::from_ref(&channel)).await;
+            let head = match registered {
+                Err(error) => Err(error.into()),
+                Ok(()) if kind == LogKind::None => Ok(None),
+                Ok(()) => logs.head(kind, &channel).await.map(Some),
+            };
+            Answer::Opened(channel, head)
+        });
+    }
+
+    async fn detach(&mut self, channel: &ChannelKey, shard: usize) {
+        let Some(known) = self.channels.get_mut(channel) else { return };
+        known.shards.retain(|other| *other != shard);
+        if known.shards.is_empty() {
+            self.channels.remove(channel);
+            if let Err(error) = self.parts.broker.unsubscribe(std::slice::from_ref(channel)).await {
+                // What still comes is dropped below: nobody wants it.
+                tracing::warn!(%channel, %error, "could not end the interest in a channel");
+            }
+        }
+    }
+
+    async fn take_answer(&mut self, answer: Answer) {
+        match answer {
+            Answer::Opened(channel, head) => self.opened(channel, head).await,
+            Answer::Refilled(channel, read) => self.refilled(channel, read).await,
+            Answer::Heads(channels, heads) => {
+                self.sweeping = false;
+                let Ok(heads) = heads else { return };
+                for (channel, head) in channels.into_iter().zip(heads) {
+                    if let Some(known) = self.channels.get_mut(&channel) {
+                        known.compare(head.position);
+                    }
+                    self.refill_if_wanted(&channel);
+                }
+            }
+        }
+    }
+
+    async fn opened(&mut self, channel: ChannelKey, head: Result<Option<Head>, LogError>) {
+        let now = self.now_ms();
+        let Some(known) = self.channels.get_mut(&channel).filter(|known| !known.is_open()) else { return };
+        let (position, out) = match head {
+            Ok(head) => {
+                let head = head.map(|head| head.position);
+                (Ok(head), known.open(head, now))
+            }
+            Err(error) => (Err(error.to_string()), Vec::new()),
+        };
+        let shards = known.shards.clone();
+        if position.is_err() {
+            self.channels.remove(&channel);
+        }
+        for shard in shards {
+            let (channel, position) = (channel.clone(), position.clone());
+            self.parts.shards[shard].send(Mail::Attached { channel, position }).await;
+        }
+        self.emit(&channel, out).await;
+    }
+
+    async fn receive(&mut self, incoming: Incoming) {
+        match incoming {
+            Incoming::Envelope(envelope) => {
+                let now = self.now_ms();
+                let channel = envelope.channel.clone();
+                let Some(known) = self.channels.get_mut(&channel) else { return };
+                let was_waiting = known.waiting_since().is_some();
+                let out = known.offer(envelope, now);
+                if known.waiting_since().is_some() && !was_waiting {
+                    let at = Instant::now() + Duration::from_millis(self.parts.limits.reorder_ms);
+                    self.late.push_back((at, channel.clone()));
+                }
+                self.emit(&channel, out).await;
+            }
+            Incoming::Sweep(channels) => {
+                for channel in channels {
+                    if let Some(known) = self.channels.get_mut(&channel) {
+                        known.wants_refill = known.kind() != LogKind::None;
+                    }
+                    self.refill_if_wanted(&channel);
+                }
+            }
+        }
+    }
+
+    /// What is missing for longer than nodes race is read from the log.
+    fn look_for_late(&mut self) {
+        let reorder_ms = self.parts.limits.reorder_ms;
+        let now = self.now_ms();
+        while let Some((_, channel)) = self.late.pop_front_if(|(at, _)| *at <= Instant::now()) {
+            let Some(known) = self.channels.get_mut(&channel) else { continue };
+            match known.waiting_since() {
+                Some(since) if since + reorder_ms <= now => known.wants_refill = true,
+                Some(since) => {
+                    let at = self.started + Duration::from_millis(since + reorder_ms);
+                    self.late.push_back((at, channel));
+                    continue;
+                }
+                None => continue,
+            }
+            metrics::counter!("hubbub_refills_total", "cause" => "missing").increment(1);
+            self.refill_if_wanted(&channel);
+        }
+    }
+
+    /// Reads the log of a channel once at a time.
+    fn refill_if_wanted(&mut self, channel: &ChannelKey) {
+        let Some(known) = self.channels.get_mut(channel) else { return };
+        let Some(position) = known.position().filter(|_| known.wants_refill && !known.refilling) else { return };
+        (known.wants_refill, known.refilling) = (false, true);
+        let (logs, kind, channel) = (self.parts.logs.clone(), known.kind(), channel.clone());
+        let (limit, bytes) = (self.parts.limits.page_messages, self.parts.limits.page_bytes);
+        self.questions.spawn(async move {
+            let read = read_on(&logs, kind, &channel, position, limit, bytes).await;
+            if read.is_err() {
+                sleep(REFILL_RETRY).await;
+            }
+            Answer::Refilled(channel, read)
+        });
+    }
+
+    async fn refilled(&mut self, channel: ChannelKey, read: Result<(Resumption, Page), LogError>) {
+        let now = self.now_ms();
+        let Some(known) = self.channels.get_mut(&channel) else { return };
+        known.refilling = false;
+        let out = match read {
+            Ok((resumption, page)) => known.refilled(&channel, resumption, page, now),
+            Err(error) => {
+                tracing::warn!(%channel, %error, "could not refill from the log, trying again");
+                known.wants_refill = true;
+                Vec::new()
+            }
+        };
+        self.emit(&channel, out).await;
+    }
+
+    fn sweep_tails(&mut self) {
+        if self.sweeping {
+            return;
+        }
+        let durable = |(channel, known): (&ChannelKey, &LaneChannel)| {
+            (known.kind() == LogKind::Durable && known.is_open()).then(|| channel.clone())
+        };
+        let channels: Vec<_> = self.channels.iter().filter_map(durable).collect();
+        self.sweeping = !channels.is_empty();
+        for channels in channels.chunks(TAIL_SWEEP_CHANNELS) {
+            let (logs, channels) = (self.parts.logs.clone(), channels.to_vec());
+            self.questions.spawn(async move {
+                let heads = logs.heads(LogKind::Durable, &channels).await;
+                Answer::Heads(channels, heads)
+            });
+        }
+    }
+
+    /// Hands what leaves to the shards that want it, then reads the log if the channel asks for it.
+    async fn emit(&mut self, channel: &ChannelKey, out: Vec<Out>) {
+        if let Some(known) = self.channels.get(channel) {
+            for out in out {
+                let delivery = deliverable(channel, out);
+                for shard in &known.shards {
+                    self.parts.shards[*shard].send(Mail::Delivery(delivery.clone())).await;
+                }
+            }
+        }
+        self.refill_if_wanted(channel);
+    }
+
+    fn now_ms(&self) -> u64 {
+        self.started.elapsed().as_millis() as u64
+    }
+}
+
+async fn read_on(
+    logs: &Logs,
+    kind: LogKind,
+    channel: &ChannelKey,
+    position: Position,
+    limit: u32,
+    bytes: usize,
+) -> Result<(Resumption, Page), LogError> {
+    let resumption = logs.resume(kind, channel, position).await?;
+    let page = logs.read(kind, channel, ReadFrom::After(resumption.after), limit, bytes).await?;
+    Ok((resumption, page))
+}
+
+fn deliverable(channel: &ChannelKey, out: Out) -> Delivery {
+    let (position, conflate_key, cost, frame) = match out {
+        Out::Envelope(Envelope { content: Content::Message(message), .. }) => {
+            (message.position, message.conflate_key.clone(), message.cost(), ServerFrame::Message(message))
+        }
+        Out::Envelope(Envelope { content: Content::Presence(change), .. }) => {
+            (None, None, 256, ServerFrame::Presence(change))
+        }
+        Out::Gap(at, lost, reason) => {
+            if reason == GapReason::Lost {
+                metrics::counter!("hubbub_lost_messages_total").increment(lost.to - lost.from + 1);
+                tracing::error!(%channel, from = lost.from, to = lost.to, "the log does not hold what it should");
+            }
+            (Some(at), None, 256, gap_frame(channel.channel.clone(), at, lost, reason))
+        }
+    };
+    let presence = matches!(frame, ServerFrame::Presence(_));
+    Delivery { channel: channel.clone(), position, presence, conflate_key, encoded: Encoded::new(frame), cost }
+}

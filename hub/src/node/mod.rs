@@ -1,0 +1,283 @@
+//! A node, put together: settings in, listeners and threads out, and its orderly end.
+//!
+//! The shards have a thread each; lanes, presence, store and internal API share the runtime that calls [`Node::start`].
+
+mod housekeeping;
+mod memory;
+pub mod probe;
+mod shards;
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use arc_swap::ArcSwapOption;
+use hubbub_persistence::{Store, StoreError};
+use hubbub_protocol::TenantId;
+use ipnet::IpNet;
+use metrics_exporter_prometheus::PrometheusHandle;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep};
+
+use self::housekeeping::House;
+use self::probe::Probe;
+use crate::admission::{Bounds, Gatekeeper};
+use crate::api::{self, Api};
+use crate::auth::keys::TokenKeySettings;
+use crate::auth::origin::Origins;
+use crate::auth::policy::Policy;
+use crate::auth::revocation::Revocations;
+use crate::auth::service::ApiKeys;
+use crate::auth::ticket::Tickets;
+use crate::auth::verifier::Verifier;
+use crate::broker::Broker;
+use crate::broker::memory::{Bus, MemoryBroker};
+use crate::clock::Clock;
+use crate::control::Control;
+use crate::deliver::{Intake, Interest, Parts};
+use crate::limits::Limits;
+use crate::logs::Logs;
+use crate::presence::Presence;
+use crate::publish::Publisher;
+use crate::session::Services;
+use crate::shard::mail::{Mail, Mailbox, MailboxReader, mailbox};
+use crate::transport::listener;
+use crate::transport::public::Public;
+
+/// Connections that may be between accept and upgrade, in all and from one address.
+const HANDSHAKES: usize = 8_192;
+const HANDSHAKES_PER_ADDRESS: u32 = 2_048;
+/// Files that a process needs beside its connections.
+const SPARE_FILES: usize = 256;
+/// How often a drain looks whether everybody has gone.
+const DRAIN_LOOK: Duration = Duration::from_millis(20);
+/// What is left of the deadline for the last goodbyes.
+const GOODBYES: Duration = Duration::from_secs(2);
+
+/// What a node is made of.
+pub struct Settings {
+    /// Its name, e.g. in `connected`.
+    pub name: Arc<str>,
+    /// The public port.
+    pub public: SocketAddr,
+    /// The internal port.
+    pub internal: SocketAddr,
+    /// How many shards.
+    pub shards: usize,
+    /// The bounds.
+    pub limits: Limits,
+    /// What is remembered.
+    pub store: Arc<dyn Store>,
+    /// The time.
+    pub clock: Arc<Clock>,
+    /// Proves tokens.
+    pub verifier: Arc<Verifier>,
+    /// Knows who may do what.
+    pub policy: Arc<Policy>,
+    /// Knows services.
+    pub api_keys: Arc<ApiKeys>,
+    /// Which pages may open connections.
+    pub origins: Arc<Origins>,
+    /// The tickets of SSE streams.
+    pub tickets: Tickets,
+    /// Whose public channels are read without a token.
+    pub anonymous_tenant: Option<TenantId>,
+    /// Whose `X-Forwarded-For` counts.
+    pub trusted_proxies: Vec<IpNet>,
+    /// In development mode: the key that signs tokens for everybody who asks.
+    pub dev: Option<TokenKeySettings>,
+    /// Renders the metrics of the process.
+    pub metrics: PrometheusHandle,
+}
+
+/// Why a node did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The port is taken or may not be used.
+    #[error("can not listen on {0}: {1}; is another hub running, or is the address not of this machine?")]
+    Listen(SocketAddr, #[source] io::Error),
+    /// The revocations could not be loaded.
+    #[error("can not load revocations: {0}")]
+    Store(#[from] StoreError),
+    /// A thread could not be started.
+    #[error("can not start a shard: {0}")]
+    Thread(#[source] io::Error),
+}
+
+/// A running node.
+pub struct Node {
+    /// Where clients connect.
+    pub public: SocketAddr,
+    /// Where services connect.
+    pub internal: SocketAddr,
+    entry: Arc<Public>,
+    gatekeeper: Arc<Gatekeeper>,
+    shards: Arc<[Mailbox]>,
+    threads: Vec<JoinHandle<()>>,
+    closing: watch::Sender<bool>,
+    ended: watch::Sender<bool>,
+    store: Arc<dyn Store>,
+    drain_notice: Duration,
+    drain: Duration,
+}
+
+impl Node {
+    /// Puts a node together and starts it on the current runtime and threads of its own.
+    pub async fn start(settings: Settings) -> Result<Self, StartError> {
+        let Settings { name, store, clock, verifier, policy, tickets, dev, .. } = settings;
+        let limits = Arc::new(settings.limits);
+        let count = settings.shards.max(1);
+        let listen = |error| StartError::Listen(settings.public, error);
+        let (public, listeners) = listener::bind(settings.public, count).map_err(listen)?;
+        let internal_listener = TcpListener::bind(settings.internal).await;
+        let internal_listener = internal_listener.map_err(|error| StartError::Listen(settings.internal, error))?;
+        let internal = internal_listener.local_addr().map_err(|error| StartError::Listen(settings.internal, error))?;
+
+        let revocations = Arc::new(Revocations::new());
+        for revocation in store.revocations(clock.now_ms()).await? {
+            revocations.insert(revocation);
+        }
+        // One mailbox more than shards: the probe's.
+        let (mailboxes, mut readers): (Vec<_>, Vec<_>) = (0..=count).map(|_| mailbox(limits.mailbox_messages)).unzip();
+        let shards: Arc<[Mailbox]> = mailboxes[..count].into();
+        let bus = Bus::new(limits.window_bytes_per_node, clock.clone());
+        let lanes = Intake::new(count, limits.mailbox_messages);
+        let broker: Arc<dyn Broker> = Arc::new(MemoryBroker::new(bus.clone(), lanes.inbox()));
+        let logs = Logs::new(broker.clone(), store.clone());
+        let parts =
+            Parts { broker: broker.clone(), logs: logs.clone(), shards: mailboxes.into(), limits: limits.clone() };
+        let interest = Interest::start(lanes, &parts, &tokio::runtime::Handle::current());
+        let probe_mailbox = readers.pop().unwrap_or_else(|| mailbox(1).1);
+        let probe = Arc::new(Probe::start(broker.clone(), &interest, probe_mailbox, count).await);
+
+        let presence = Presence::start(broker.clone(), Duration::from_millis(limits.presence_grace_ms));
+        let publisher = Publisher::new(logs.clone(), broker, clock.clone(), limits.frame_bytes);
+        let gatekeeper = Gatekeeper::new(bounds(&limits), clock.now_ms());
+        let control = Control::new(shards.clone(), store.clone(), revocations.clone());
+        let services = Services {
+            node: name,
+            verifier,
+            policy: policy.clone(),
+            revocations: revocations.clone(),
+            publisher,
+            logs,
+            presence,
+            shards: shards.clone(),
+            clock: clock.clone(),
+            limits: limits.clone(),
+        };
+        let entry = Arc::new(Public {
+            services: services.clone(),
+            origins: settings.origins,
+            gatekeeper: gatekeeper.clone(),
+            trusted_proxies: settings.trusted_proxies,
+            tickets,
+            anonymous_tenant: ArcSwapOption::from_pointee(settings.anonymous_tenant),
+            dev,
+        });
+        let api = Api {
+            services,
+            control,
+            api_keys: settings.api_keys,
+            gatekeeper: gatekeeper.clone(),
+            store: store.clone(),
+            probe,
+            metrics: settings.metrics,
+        };
+        tokio::spawn(api::serve(internal_listener, api));
+        let watermark =
+            Some(limits.memory_watermark_bytes).filter(|bytes| *bytes > 0).or_else(memory::default_watermark);
+        let house = House {
+            bus,
+            store: store.clone(),
+            policy,
+            revocations,
+            gatekeeper: gatekeeper.clone(),
+            shards: shards.clone(),
+            clock: clock.clone(),
+            watermark,
+        };
+        house.start();
+
+        let (closing, ended) = (watch::Sender::new(false), watch::Sender::new(false));
+        let handshakes = Gatekeeper::new(handshake_bounds(), clock.now_ms());
+        let seeds = listeners.into_iter().zip(readers).enumerate().map(
+            |(index, (listener, mailbox)): (usize, (_, MailboxReader))| shards::Seed {
+                index,
+                listener,
+                mailbox,
+                interest: interest.clone(),
+                public: entry.clone(),
+                handshakes: handshakes.clone(),
+                closing: closing.subscribe(),
+                ended: ended.subscribe(),
+            },
+        );
+        let threads = seeds.map(shards::start).collect::<io::Result<Vec<_>>>().map_err(StartError::Thread)?;
+        let (drain_notice, drain) =
+            (Duration::from_millis(limits.drain_notice_ms), Duration::from_millis(limits.drain_ms));
+        Ok(Self { public, internal, entry, gatekeeper, shards, threads, closing, ended, store, drain_notice, drain })
+    }
+
+    /// Public channels of another tenant are read without a token from now on.
+    pub fn set_anonymous_tenant(&self, tenant: Option<TenantId>) {
+        self.entry.anonymous_tenant.store(tenant.map(Arc::new));
+    }
+
+    /// Sends everybody away in good order and ends: unready, wait for the balancer, accept what still waits, ask the
+    /// clients to reconnect in paced batches, close whoever stays. What was acknowledged is in its log before this returns.
+    pub async fn drain(self) {
+        let deadline = Instant::now() + self.drain_notice + self.drain;
+        self.gatekeeper.drain();
+        sleep(self.drain_notice).await;
+        self.closing.send_replace(true);
+        let within_ms = self.drain.saturating_sub(GOODBYES).as_millis() as u64;
+        self.tell_shards(|| Mail::Drain { within_ms }).await;
+        self.wait_until_empty(deadline - GOODBYES.min(self.drain)).await;
+        self.tell_shards(|| Mail::Finish).await;
+        self.wait_until_empty(deadline).await;
+        self.ended.send_replace(true);
+        for thread in self.threads {
+            // A shard that panicked has said so already.
+            let _ = thread.join();
+        }
+        self.store.close().await;
+    }
+
+    async fn tell_shards(&self, mail: impl Fn() -> Mail) {
+        for shard in self.shards.iter() {
+            shard.send(mail()).await;
+        }
+    }
+
+    async fn wait_until_empty(&self, deadline: Instant) {
+        while self.gatekeeper.connections() > 0 && Instant::now() < deadline {
+            sleep(DRAIN_LOOK).await;
+        }
+    }
+}
+
+fn bounds(limits: &Limits) -> Bounds {
+    let files = open_files().saturating_sub(SPARE_FILES);
+    Bounds {
+        connections: if limits.connections > 0 { limits.connections } else { files },
+        per_address: limits.connections_per_ip,
+        per_second: limits.connects_per_second,
+        burst: limits.connect_burst,
+    }
+}
+
+fn handshake_bounds() -> Bounds {
+    Bounds { connections: HANDSHAKES, per_address: HANDSHAKES_PER_ADDRESS, per_second: 1_000_000, burst: 4_000_000 }
+}
+
+/// How many files this process may open.
+fn open_files() -> usize {
+    const UNKNOWN: usize = 1_024;
+    let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
+    let line = limits.lines().find(|line| line.starts_with("Max open files"));
+    line.and_then(|line| line.split_ascii_whitespace().nth(3)).and_then(|soft| soft.parse().ok()).unwrap_or(UNKNOWN)
+}

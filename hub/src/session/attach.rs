@@ -1,0 +1,313 @@
+//! How a subscription attaches to a channel: register, find out what the old position is worth, then read the log page by
+//! page at the reader's pace until live messages follow without a hole.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use hubbub_persistence::{Entry, Page, ReadFrom};
+use hubbub_protocol::channel::ChannelKey;
+use hubbub_protocol::frame::{ServerFrame, Subscribe};
+use hubbub_protocol::outcome::Attached;
+use hubbub_protocol::{ErrorCode, GapReason, Outcome, Position, Range};
+use tokio::time::sleep;
+
+use super::Services;
+use crate::auth::Identity;
+use crate::auth::policy::Denied;
+use crate::deliver::channel::gap_frame;
+use crate::encoded::Encoded;
+use crate::logs::Resumption;
+use crate::namespace::LogKind;
+use crate::shard::mail::Delivery;
+use crate::shard::{ConnectionId, GateState, Shard, SlotRules, State, flags};
+
+/// Pause before a log that did not answer is asked again.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// Why there is no subscription.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub(super) struct AttachError {
+    pub(super) code: ErrorCode,
+    pub(super) message: String,
+}
+
+impl From<Denied> for AttachError {
+    fn from(denied: Denied) -> Self {
+        Self { code: denied.code(), message: denied.to_string() }
+    }
+}
+
+/// A subscription that is registered, and what is known about its beginning.
+#[derive(Debug)]
+pub(super) struct Attaching {
+    pub(super) channel: ChannelKey,
+    kind: LogKind,
+    begin: Begin,
+}
+
+/// Where a subscription begins.
+#[derive(Debug)]
+enum Begin {
+    /// With what comes now.
+    Now,
+    /// Everything up to this position is known.
+    At(Position),
+    /// Where the log says.
+    Resume(Resumption),
+    /// So many messages before the head.
+    Rewind(Resumption),
+}
+
+/// What follows the answer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum CatchUp {
+    /// Live messages after this offset.
+    Live(u64),
+    /// The log after this offset, then live messages.
+    After(u64),
+}
+
+/// Checks the right, registers the subscriber, and answers with a future that waits for the broker and asks the log. A
+/// failure on the way takes the subscriber back.
+pub(super) fn attach(
+    shard: &Rc<Shard>,
+    services: &Rc<Services>,
+    id: ConnectionId,
+    identity: &Identity,
+    wish: &Subscribe,
+    extra_flags: u8,
+) -> Result<impl Future<Output = Result<Attaching, AttachError>> + use<>, AttachError> {
+    let permit = services.policy.subscribe(identity, &wish.channel)?;
+    let (channel, namespace) = (permit.channel().clone(), permit.namespace());
+    let kind = namespace.log;
+    let rules = SlotRules { kind, overflow: namespace.overflow, presence: namespace.presence };
+    let mut wanted = extra_flags;
+    if wish.presence {
+        services.policy.presence(identity, &wish.channel)?;
+        wanted |= flags::PRESENCE;
+    }
+    if wish.conflate {
+        wanted |= flags::CONFLATE;
+    }
+    let most = services.limits.subscriptions_per_connection;
+    let opened = shard.with(|state| {
+        if state.subscriptions(id) >= most {
+            return Err(AttachError {
+                code: ErrorCode::LimitReached,
+                message: format!("a connection subscribes to at most {most} channels"),
+            });
+        }
+        state.subscribe(id, &channel, rules, wanted).map_err(refused)
+    })?;
+    let (shard, services, since, rewind) = (Rc::clone(shard), services.clone(), wish.since, wish.rewind);
+    Ok(async move {
+        let begin = match opened.await {
+            Ok(Ok(())) => find_begin(&shard, &services, kind, &channel, since, rewind).await,
+            Ok(Err(why)) => Err(why),
+            Err(_) => Err("the connection closed".to_owned()),
+        };
+        match begin {
+            Ok(begin) => Ok(Attaching { channel, kind, begin }),
+            Err(why) => {
+                tracing::warn!(%channel, why, "could not attach");
+                shard.with(|state| state.unsubscribe(id, &channel));
+                let message = "the channel can not be attached now, try again in 1,000 ms".to_owned();
+                Err(AttachError { code: ErrorCode::Unavailable, message })
+            }
+        }
+    })
+}
+
+fn refused(code: ErrorCode) -> AttachError {
+    let message = match code {
+        ErrorCode::AlreadySubscribed => "this connection subscribes to the channel already",
+        ErrorCode::LimitReached => "the tenant has as many channels as it may",
+        _ => "the connection is closing",
+    };
+    AttachError { code, message: message.to_owned() }
+}
+
+async fn find_begin(
+    shard: &Rc<Shard>,
+    services: &Rc<Services>,
+    kind: LogKind,
+    channel: &ChannelKey,
+    since: Option<Position>,
+    rewind: Option<u32>,
+) -> Result<Begin, String> {
+    let here = shard.with(|state| state.channel_position(channel));
+    match (since, rewind) {
+        _ if kind == LogKind::None => Ok(Begin::Now),
+        (None, None) => Ok(Begin::Now),
+        (Some(since), _) if here == Some(since) => Ok(Begin::At(since)),
+        (Some(since), _) => {
+            let resumption = services.logs.resume(kind, channel, since).await.map_err(|error| error.to_string())?;
+            Ok(Begin::Resume(resumption))
+        }
+        (None, Some(count)) => {
+            let head = services.logs.head(kind, channel).await.map_err(|error| error.to_string())?;
+            let after = head.position.offset.saturating_sub(u64::from(count)).max(head.low);
+            Ok(Begin::Rewind(Resumption { head, after, lost: None }))
+        }
+    }
+}
+
+/// The outcome, and what follows it. Called in the step that sends the answer.
+pub(super) fn settle(state: &mut State, attaching: &Attaching) -> (Attached, CatchUp) {
+    let (attached, next) = settled(state, attaching);
+    let outcome = match attached.outcome {
+        Outcome::Fresh { .. } => "fresh",
+        Outcome::Continued { .. } => "continued",
+        Outcome::Gap { .. } => "gap",
+    };
+    metrics::counter!("hubbub_attaches_total", "outcome" => outcome).increment(1);
+    (attached, next)
+}
+
+fn settled(state: &mut State, attaching: &Attaching) -> (Attached, CatchUp) {
+    let here = state.channel_position(&attaching.channel);
+    let live_or_after = |after: u64| match here {
+        Some(here) if here.offset == after => CatchUp::Live(after),
+        _ => CatchUp::After(after),
+    };
+    match &attaching.begin {
+        Begin::Now => (Attached::fresh(here), CatchUp::Live(here.map_or(0, |here| here.offset))),
+        Begin::At(since) => {
+            let head = here.unwrap_or(*since);
+            let replay = Range { from: since.offset + 1, to: head.offset.max(since.offset) };
+            (Attached { outcome: Outcome::Continued { replay }, head: Some(head) }, live_or_after(since.offset))
+        }
+        Begin::Resume(Resumption { head, after, lost }) => {
+            let outcome = match lost {
+                Some((lost, reason)) => Outcome::Gap { lost: *lost, reason: *reason },
+                None => Outcome::Continued { replay: Range { from: after + 1, to: head.position.offset } },
+            };
+            (Attached { outcome, head: Some(head.position) }, live_or_after(*after))
+        }
+        Begin::Rewind(Resumption { head, after, .. }) => {
+            let replay = (head.position.offset > *after).then_some(Range { from: after + 1, to: head.position.offset });
+            (Attached { outcome: Outcome::Fresh { replay }, head: Some(head.position) }, live_or_after(*after))
+        }
+    }
+}
+
+/// Reads the log after an offset, page by page at the pace at which the outbox drains, then lets live messages follow.
+pub(super) async fn catch_up(
+    shard: &Rc<Shard>,
+    services: &Rc<Services>,
+    id: ConnectionId,
+    attaching: &Attaching,
+    after: u64,
+) {
+    let Attaching { channel, kind, .. } = attaching;
+    let (limit, bytes) = (services.limits.page_messages, services.limits.page_bytes);
+    let mut reader = Reader { channel, after, overflows: 0 };
+    loop {
+        while let Some(drained) = shard.with(|state| state.drain_notice(id)) {
+            drained.notified().await;
+        }
+        // Open before the page is read: if it is the last one, nothing falls between it and the live messages.
+        if shard.with(|state| state.open_gate(id, channel)) == GateState::Gone {
+            return;
+        }
+        match services.logs.read(*kind, channel, ReadFrom::After(reader.after), limit, bytes).await {
+            Ok(page) => {
+                if shard.with(|state| reader.take(state, id, &page)) == Progress::Done {
+                    return;
+                }
+            }
+            Err(error) => {
+                tracing::warn!(%channel, %error, "could not read on while catching up, trying again");
+                shard.with(|state| state.close_gate(id, channel));
+                sleep(RETRY).await;
+            }
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Progress {
+    More,
+    Done,
+}
+
+/// Walks the pages of a catch-up.
+struct Reader<'a> {
+    channel: &'a ChannelKey,
+    after: u64,
+    overflows: u32,
+}
+
+impl Reader<'_> {
+    /// Writes a page out; at the head it opens the way for live messages. One step without waiting.
+    fn take(&mut self, state: &mut State, id: ConnectionId, page: &Page) -> Progress {
+        let head = page.head;
+        self.give_up(state, id, head.position, head.low, GapReason::Expired);
+        for entry in &page.entries {
+            let offset = entry.offset();
+            if offset <= self.after {
+                continue;
+            }
+            self.give_up(state, id, head.position, offset - 1, GapReason::Lost);
+            match entry {
+                Entry::Tombstone { .. } => self.give_up(state, id, head.position, offset, GapReason::Expired),
+                Entry::Message(message) => {
+                    self.after = offset;
+                    let delivery = self.delivery(
+                        Some(Position::new(head.position.epoch, offset)),
+                        ServerFrame::Message(message.clone()),
+                    );
+                    let delivery =
+                        Delivery { conflate_key: message.conflate_key.clone(), cost: message.cost(), ..delivery };
+                    state.replay(id, self.channel, &delivery);
+                }
+            }
+        }
+        if page.more {
+            return if state.close_gate(id, self.channel) == GateState::Gone { Progress::Done } else { Progress::More };
+        }
+        self.give_up(state, id, head.position, head.position.offset, GapReason::Lost);
+        self.arrive(state, id, head.position)
+    }
+
+    /// The page reached the head.
+    fn arrive(&mut self, state: &mut State, id: ConnectionId, head: Position) -> Progress {
+        match state.gate_state(id, self.channel) {
+            GateState::Gone => return Progress::Done,
+            GateState::Complete => {}
+            GateState::Overflowed if self.overflows == 0 => {
+                self.overflows += 1;
+                return Progress::More;
+            }
+            GateState::Overflowed => {
+                let here = state.channel_position(self.channel).map_or(self.after, |here| here.offset);
+                self.give_up(state, id, head, here, GapReason::Overflow);
+            }
+        }
+        state.go_live(id, self.channel, self.after);
+        Progress::Done
+    }
+
+    /// Nothing up to `to` will come any more.
+    fn give_up(&mut self, state: &mut State, id: ConnectionId, head: Position, to: u64, reason: GapReason) {
+        if to <= self.after {
+            return;
+        }
+        let lost = Range { from: self.after + 1, to };
+        if reason == GapReason::Lost {
+            metrics::counter!("hubbub_lost_messages_total").increment(lost.to - lost.from + 1);
+            tracing::error!(channel = %self.channel, from = lost.from, to, "the log does not hold what it should");
+        }
+        self.after = to;
+        let at = Position::new(head.epoch, to);
+        let frame = gap_frame(self.channel.channel.clone(), at, lost, reason);
+        let delivery = self.delivery(Some(at), frame);
+        state.replay(id, self.channel, &delivery);
+    }
+
+    fn delivery(&self, position: Option<Position>, frame: ServerFrame) -> Delivery {
+        let (channel, encoded) = (self.channel.clone(), Encoded::new(frame));
+        Delivery { channel, position, presence: false, conflate_key: None, encoded, cost: 256 }
+    }
+}

@@ -1,0 +1,196 @@
+//! What a connected client can ask for, one function each. Every request gets exactly one answer.
+
+use std::rc::Rc;
+
+use hubbub_persistence::{Entry, ReadFrom};
+use hubbub_protocol::frame::{
+    HistoryPage, HistoryQuery, Publish, Reply, RequestId, ServerError, ServerFrame, Side, Subscribe,
+};
+use hubbub_protocol::{ChannelName, ErrorCode};
+
+use super::Services;
+use super::attach::{AttachError, CatchUp, attach, catch_up, settle};
+use super::connect::prove;
+use super::decide::Request;
+use crate::auth::policy::Denied;
+use crate::auth::{AuthError, Identity};
+use crate::logs::LogError;
+use crate::publish::{Draft, PublishError};
+use crate::shard::{ConnectionId, Shard};
+
+/// Why a request failed: the `error` frame without its id.
+struct Failure {
+    code: ErrorCode,
+    message: String,
+    retry_after_ms: Option<u64>,
+}
+
+/// Does what was asked for and answers.
+pub(super) async fn run(
+    shard: &Rc<Shard>,
+    services: &Rc<Services>,
+    id: ConnectionId,
+    request_id: RequestId,
+    request: Request,
+) {
+    let Some(identity) = shard.with(|state| state.session(id).map(|session| session.identity.clone())) else { return };
+    let asking = Asking { shard, services, id, request_id, identity };
+    let answered = match request {
+        Request::Subscribe(wish) => asking.subscribe(wish).await,
+        Request::Unsubscribe(channel) => asking.unsubscribe(channel),
+        Request::Publish(publish) => asking.publish(publish).await,
+        Request::History(query) => asking.history(query).await,
+        Request::Presence(channel) => asking.presence(channel).await,
+        Request::Refresh(token) => asking.refresh(&token).await,
+    };
+    if let Err(Failure { code, message, retry_after_ms }) = answered {
+        let error = ServerError { id: Some(request_id), code, message, retry_after_ms };
+        asking.send(&ServerFrame::Error(error));
+    }
+}
+
+struct Asking<'a> {
+    shard: &'a Rc<Shard>,
+    services: &'a Rc<Services>,
+    id: ConnectionId,
+    request_id: RequestId,
+    identity: Identity,
+}
+
+impl Asking<'_> {
+    async fn subscribe(&self, wish: Subscribe) -> Result<(), Failure> {
+        let Self { shard, services, id, request_id, identity } = self;
+        let attaching = attach(shard, services, *id, identity, &wish, 0)?.await?;
+        let next = shard.with(|state| {
+            let (attached, next) = settle(state, &attaching);
+            state.send(*id, &ServerFrame::Subscribed { id: *request_id, channel: wish.channel, attached });
+            if let CatchUp::Live(offset) = next {
+                state.go_live(*id, &attaching.channel, offset);
+            }
+            next
+        });
+        if let CatchUp::After(after) = next {
+            // In a task of its own: catching up is not a request under way any more.
+            let (shard, services, id) = (Rc::clone(shard), Rc::clone(services), *id);
+            tokio::task::spawn_local(async move { catch_up(&shard, &services, id, &attaching, after).await });
+        }
+        Ok(())
+    }
+
+    fn unsubscribe(&self, channel: ChannelName) -> Result<(), Failure> {
+        let key = hubbub_protocol::ChannelKey::new(self.identity.tenant.clone(), channel.clone());
+        if !self.shard.with(|state| state.unsubscribe(self.id, &key)) {
+            return Err(Failure::new(ErrorCode::NotSubscribed, "this connection does not subscribe to the channel"));
+        }
+        self.send(&ServerFrame::Unsubscribed { id: Some(self.request_id), channel, code: None });
+        Ok(())
+    }
+
+    async fn publish(&self, publish: Publish) -> Result<(), Failure> {
+        let permit = self.services.policy.publish(&self.identity, &publish.channel)?;
+        let Publish { key, conflate_key, data, .. } = publish;
+        let published = self.services.publisher.publish(&permit, Draft { key, conflate_key, from: None, data }).await?;
+        let (id, message, position) = (self.request_id, published.id, published.position);
+        self.send(&ServerFrame::Ack { id, message, position, time: published.time });
+        Ok(())
+    }
+
+    async fn history(&self, query: HistoryQuery) -> Result<(), Failure> {
+        let permit = self.services.policy.history(&self.identity, &query.channel)?;
+        let (kind, channel) = (permit.namespace().log, permit.channel());
+        let from = match query.side {
+            Side::After(offset) => ReadFrom::After(offset),
+            Side::Before(offset) => ReadFrom::Before(offset.unwrap_or(u64::MAX >> 1)),
+        };
+        // Half an outbox: the page must find a place beside what waits.
+        let most = self.services.limits.outbox_bytes / 2;
+        let page = self.services.logs.read(kind, channel, from, query.limit, most).await?;
+        let result = Reply::History(HistoryPage {
+            epoch: page.head.position.epoch,
+            first: page.head.low + 1,
+            last: page.head.position.offset,
+            more: page.more,
+            messages: page.entries.into_iter().filter_map(message_of).collect(),
+        });
+        self.send(&ServerFrame::Reply { id: self.request_id, result });
+        Ok(())
+    }
+
+    async fn presence(&self, channel: ChannelName) -> Result<(), Failure> {
+        let permit = self.services.policy.presence(&self.identity, &channel)?;
+        let snapshot = self.services.presence.snapshot(permit.channel().clone()).await;
+        self.send(&ServerFrame::Reply { id: self.request_id, result: Reply::Presence(snapshot) });
+        Ok(())
+    }
+
+    async fn refresh(&self, token: &str) -> Result<(), Failure> {
+        let identity = prove(self.services, token).await?;
+        if (&identity.tenant, &identity.user) != (&self.identity.tenant, &self.identity.user) {
+            let message = "the new token belongs to somebody else; open a new connection for another user";
+            return Err(Failure::new(ErrorCode::Forbidden, message));
+        }
+        let (expires_at, now_ms, policy) =
+            (identity.expires_at_ms, self.services.clock.now_ms(), &self.services.policy);
+        self.shard.with(|state| {
+            let Some(session) = state.session(self.id) else { return };
+            session.identity = identity.clone();
+            state.refreshed(self.id, now_ms);
+            let result = Reply::Refreshed { expires_at };
+            state.send(self.id, &ServerFrame::Reply { id: self.request_id, result });
+            let allowed = |key: &hubbub_protocol::ChannelKey| policy.subscribe(&identity, &key.channel).is_ok();
+            state.end_subscriptions(self.id, allowed, ErrorCode::Forbidden);
+        });
+        Ok(())
+    }
+
+    fn send(&self, frame: &ServerFrame) {
+        self.shard.with(|state| state.send(self.id, frame));
+    }
+}
+
+/// Erased messages are left out of history.
+fn message_of(entry: Entry) -> Option<hubbub_protocol::Message> {
+    match entry {
+        Entry::Message(message) => Some(message),
+        Entry::Tombstone { .. } => None,
+    }
+}
+
+impl Failure {
+    fn new(code: ErrorCode, message: &str) -> Self {
+        Self { code, message: message.to_owned(), retry_after_ms: None }
+    }
+}
+
+impl From<AttachError> for Failure {
+    fn from(error: AttachError) -> Self {
+        let retry_after_ms = error.code.is_temporary().then_some(1_000);
+        Self { code: error.code, message: error.message, retry_after_ms }
+    }
+}
+
+impl From<Denied> for Failure {
+    fn from(denied: Denied) -> Self {
+        Self::new(denied.code(), &denied.to_string())
+    }
+}
+
+impl From<PublishError> for Failure {
+    fn from(error: PublishError) -> Self {
+        Self { code: error.code(), message: error.to_string(), retry_after_ms: error.retry_after_ms() }
+    }
+}
+
+impl From<AuthError> for Failure {
+    fn from(error: AuthError) -> Self {
+        Self { code: error.code(), message: error.to_string(), retry_after_ms: error.retry_after_ms() }
+    }
+}
+
+impl From<LogError> for Failure {
+    fn from(error: LogError) -> Self {
+        tracing::warn!(%error, "a log could not be read");
+        let message = "the log can not be read now, try again in 1,000 ms".to_owned();
+        Self { code: ErrorCode::Unavailable, message, retry_after_ms: Some(1_000) }
+    }
+}

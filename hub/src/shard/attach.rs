@@ -1,0 +1,125 @@
+//! Gapless attach: a subscription that reads the log is closed off from live messages until it has caught up.
+//!
+//! The gate opens before the last page is read and holds what arrives meanwhile; then it drains, in order, behind the page.
+
+use std::rc::Rc;
+
+use hubbub_protocol::Position;
+use hubbub_protocol::channel::ChannelKey;
+use tokio::sync::Notify;
+
+use super::channels::{CATCHING, CONFLATE, STREAM};
+use super::connection::{ConnectionId, Gate};
+use super::mail::Delivery;
+use super::state::State;
+
+/// How the last step of an attach ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum GateState {
+    /// It held everything.
+    Complete,
+    /// More came than it may hold: the log has to be read on.
+    Overflowed,
+    /// There is no such subscription any more.
+    Gone,
+}
+
+impl State {
+    /// Everything up to here was handed to the channel's subscribers on this shard.
+    pub fn channel_position(&mut self, channel: &ChannelKey) -> Option<Position> {
+        let slot = self.channels.find(channel)?;
+        self.channels.get(slot)?.position
+    }
+
+    /// Holds live messages of a catching subscription back from now on.
+    pub fn open_gate(&mut self, id: ConnectionId, channel: &ChannelKey) -> GateState {
+        let Some(gate) = self.gate(id, channel) else { return GateState::Gone };
+        *gate = Gate { open: true, ..Gate::default() };
+        GateState::Complete
+    }
+
+    /// Lets go what the gate holds: the log will be read again.
+    pub fn close_gate(&mut self, id: ConnectionId, channel: &ChannelKey) -> GateState {
+        let Some(gate) = self.gate(id, channel) else { return GateState::Gone };
+        *gate = Gate::default();
+        GateState::Complete
+    }
+
+    /// Whether the gate holds everything that came since it was opened.
+    pub fn gate_state(&mut self, id: ConnectionId, channel: &ChannelKey) -> GateState {
+        match self.gate(id, channel) {
+            None => GateState::Gone,
+            Some(gate) if gate.overflowed => GateState::Overflowed,
+            Some(_) => GateState::Complete,
+        }
+    }
+
+    /// The subscription has everything up to `attach`: what the gate holds beyond it leaves, and live messages follow.
+    pub fn go_live(&mut self, id: ConnectionId, channel: &ChannelKey, attach: u64) {
+        let Some(slot) = self.channels.find(channel) else { return };
+        let Some(connection) = self.connections.get(id) else { return };
+        let Some(subscription) = connection.subscription(slot) else { return };
+        let (place, gate) = (subscription.place, subscription.gate.take());
+        let Some(known) = self.channels.get(slot) else { return };
+        let Some(subscriber) = known.subscribers.get_mut(place as usize) else { return };
+        subscriber.flags &= !CATCHING;
+        subscriber.attach = attach;
+        let flags = subscriber.flags;
+        for delivery in gate.into_iter().flat_map(|gate| gate.held) {
+            if delivery.position.is_none_or(|position| position.offset > attach) {
+                self.write_caught(slot, id.index, flags, &delivery);
+            }
+        }
+    }
+
+    /// Writes something that was read from the log for a subscription that catches up.
+    pub fn replay(&mut self, id: ConnectionId, channel: &ChannelKey, delivery: &Delivery) {
+        let Some(slot) = self.channels.find(channel) else { return };
+        let Some(connection) = self.connections.get(id) else { return };
+        let Some(place) = connection.subscription(slot).map(|subscription| subscription.place) else { return };
+        let Some(flags) =
+            self.channels.get(slot).and_then(|known| known.subscribers.get(place as usize)).map(|s| s.flags)
+        else {
+            return;
+        };
+        self.write_caught(slot, id.index, flags, delivery);
+    }
+
+    fn write_caught(&mut self, slot: u32, connection: u32, flags: u8, delivery: &Delivery) {
+        self.counters.delivered += 1;
+        if flags & CONFLATE == 0 || !self.conflate(slot, connection, delivery) {
+            self.write_delivery(slot, connection, delivery, flags & STREAM != 0);
+        }
+    }
+
+    /// Takes a live delivery for a subscription that catches up.
+    pub(super) fn hold_back(&mut self, slot: u32, connection: u32, delivery: &Delivery) {
+        let bound = self.limits.gate_bytes;
+        let gate = self
+            .connections
+            .at(connection)
+            .and_then(|connection| connection.subscription(slot))
+            .and_then(|subscription| subscription.gate.as_mut());
+        let Some(gate) = gate.filter(|gate| gate.open && !gate.overflowed) else { return };
+        gate.bytes += delivery.cost;
+        if gate.bytes > bound {
+            gate.overflowed = true;
+            gate.held = Vec::new();
+        } else {
+            gate.held.push(delivery.clone());
+        }
+    }
+
+    /// What wakes when the outbox has drained; `None` when it has, or the connection is gone.
+    pub fn drain_notice(&mut self, id: ConnectionId) -> Option<Rc<Notify>> {
+        let connection =
+            self.connections.get(id).filter(|connection| connection.is_open() && !connection.outbox.is_empty())?;
+        Some(Rc::clone(connection.extra().drained.get_or_insert_with(|| Rc::new(Notify::new()))))
+    }
+
+    fn gate(&mut self, id: ConnectionId, channel: &ChannelKey) -> Option<&mut Gate> {
+        let slot = self.channels.find(channel)?;
+        let connection = self.connections.get(id).filter(|connection| connection.is_open())?;
+        connection.subscription(slot)?.gate.as_deref_mut()
+    }
+}

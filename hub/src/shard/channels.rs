@@ -1,0 +1,131 @@
+//! The subscription index of a shard: which of its connections want which channel.
+
+use std::collections::HashMap;
+
+use hubbub_protocol::Position;
+use hubbub_protocol::channel::{ChannelKey, TenantId};
+use slab::Slab;
+use tokio::sync::oneshot;
+
+use crate::namespace::{LogKind, Overflow};
+
+/// What is special about a subscriber.
+pub mod flags {
+    /// The subscription is still reading the log.
+    pub(in crate::shard) const CATCHING: u8 = 1;
+    /// It wants to know who joins and leaves.
+    pub const PRESENCE: u8 = 2;
+    /// It asked for conflation.
+    pub const CONFLATE: u8 = 4;
+    /// It reads server-sent events.
+    pub const STREAM: u8 = 8;
+}
+pub(super) use flags::{CATCHING, CONFLATE, PRESENCE, STREAM};
+
+/// Any of these keeps a subscriber off the shortest path.
+pub(super) const SLOW_PATH: u8 = CATCHING | CONFLATE | STREAM;
+
+/// A subscriber of a channel: 16 bytes, so that a broadcast walks little memory.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Subscriber {
+    /// Frames at or below this offset are not for it.
+    pub(super) attach: u64,
+    /// Its connection.
+    pub(super) connection: u32,
+    pub(super) flags: u8,
+}
+
+/// Whoever waits until a channel is open here.
+pub(super) type Opened = oneshot::Sender<Result<(), String>>;
+
+/// A channel with subscribers here, or that had some a moment ago.
+#[derive(Debug)]
+pub(super) struct Slot {
+    pub(super) key: ChannelKey,
+    pub(super) overflow: Overflow,
+    pub(super) presence: bool,
+    /// Whether the interest is registered.
+    pub(super) open: bool,
+    /// Everything up to here was handed to the subscribers; `None` without a log.
+    pub(super) position: Option<Position>,
+    pub(super) subscribers: Vec<Subscriber>,
+    pub(super) waiting: Vec<Opened>,
+    /// Counts the times it became empty, so that an old linger timer does not end a new life.
+    pub(super) emptied: u32,
+}
+
+/// The rules of a slot, from its namespace.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SlotRules {
+    /// What the channel remembers.
+    pub kind: LogKind,
+    /// What happens to a slow subscriber.
+    pub overflow: Overflow,
+    /// Whether the hub keeps account of who is in it.
+    pub presence: bool,
+}
+
+/// All channels of a shard.
+#[derive(Debug, Default)]
+pub(super) struct Channels {
+    slots: Slab<Slot>,
+    by_key: HashMap<ChannelKey, u32>,
+    by_tenant: HashMap<TenantId, usize>,
+}
+
+impl Channels {
+    pub(super) fn find(&self, key: &ChannelKey) -> Option<u32> {
+        self.by_key.get(key).copied()
+    }
+
+    /// How many channels of a tenant are here.
+    pub(super) fn of_tenant(&self, tenant: &TenantId) -> usize {
+        self.by_tenant.get(tenant).copied().unwrap_or(0)
+    }
+
+    pub(super) fn insert(&mut self, key: ChannelKey, rules: SlotRules) -> u32 {
+        let SlotRules { overflow, presence, .. } = rules;
+        let index = self.slots.insert(Slot {
+            key: key.clone(),
+            overflow,
+            presence,
+            open: false,
+            position: None,
+            subscribers: Vec::new(),
+            waiting: Vec::new(),
+            emptied: 0,
+        }) as u32;
+        *self.by_tenant.entry(key.tenant.clone()).or_default() += 1;
+        self.by_key.insert(key, index);
+        index
+    }
+
+    #[inline]
+    pub(super) fn get(&mut self, slot: u32) -> Option<&mut Slot> {
+        self.slots.get_mut(slot as usize)
+    }
+
+    pub(super) fn peek(&self, slot: u32) -> Option<&Slot> {
+        self.slots.get(slot as usize)
+    }
+
+    pub(super) fn remove(&mut self, slot: u32) -> Option<Slot> {
+        let removed = self.slots.try_remove(slot as usize)?;
+        self.by_key.remove(&removed.key);
+        if let Some(count) = self.by_tenant.get_mut(&removed.key.tenant) {
+            *count -= 1;
+            if *count == 0 {
+                self.by_tenant.remove(&removed.key.tenant);
+            }
+        }
+        Some(removed)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Slot> {
+        self.slots.iter().map(|(_, slot)| slot)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.slots.len()
+    }
+}

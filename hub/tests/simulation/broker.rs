@@ -102,6 +102,12 @@ impl Network {
         }
     }
 
+    /// The time of a question or an answer.
+    async fn travel(&self) {
+        let wait = self.with(|inner| inner.dice.random_range(0..12));
+        sleep(Duration::from_millis(wait)).await;
+    }
+
     fn with<T>(&self, work: impl FnOnce(&mut Inner) -> T) -> T {
         work(&mut self.inner.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -226,16 +232,22 @@ impl Broker for SimBroker {
     }
 
     async fn read(&self, channel: &ChannelKey, from: ReadFrom, limit: u32, max_bytes: usize) -> Result<Page, BrokerError> {
-        let wait = self.network.with(|inner| inner.dice.random_range(0..12));
-        sleep(Duration::from_millis(wait)).await;
-        self.windows.read(channel, from, limit, max_bytes).await
+        self.network.travel().await;
+        let page = self.windows.read(channel, from, limit, max_bytes).await;
+        // What is read grows old on its way back.
+        self.network.travel().await;
+        page
     }
 
     async fn heads(&self, channels: &[ChannelKey]) -> Result<Vec<Head>, BrokerError> {
-        self.windows.heads(channels).await
+        self.network.travel().await;
+        let heads = self.windows.heads(channels).await;
+        self.network.travel().await;
+        heads
     }
 
     async fn continuity(&self, channel: &ChannelKey, position: Position) -> Result<Continuity, BrokerError> {
+        self.network.travel().await;
         self.windows.continuity(channel, position).await
     }
 }

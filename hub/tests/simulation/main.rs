@@ -5,6 +5,8 @@
 //! `HUBBUB_SIMULATION_SEEDS=1000 cargo test -p hubbub --test simulation` runs so many seeds,
 //! `HUBBUB_SIMULATION_SEED=17` runs one and tells what happened.
 
+#![expect(clippy::print_stdout, reason = "the figure of the show is printed")]
+
 mod broker;
 mod checker;
 mod client;

@@ -116,19 +116,22 @@ impl Store for SimStore {
     async fn read(&self, channel: &ChannelKey, from: ReadFrom, limit: u32, _: usize) -> Result<Page, StoreError> {
         self.answer().await?;
         let ReadFrom::After(after) = from else { return Err(StoreError::Refused("not simulated".into())) };
-        Ok(self.with(|inner| {
+        let page = self.with(|inner| {
             let head = inner.head(channel);
             let entries = inner.logs.get(channel).map(|log| log.entries.as_slice()).unwrap_or_default();
             let start = after.max(head.low).min(entries.len() as u64) as usize;
             let end = (start + limit as usize).min(entries.len());
             let more = end < entries.len();
             Page { head, entries: entries[start..end].iter().cloned().map(Entry::Message).collect(), more }
-        }))
+        });
+        // What is read grows old on its way back.
+        self.answer().await.map(|()| page)
     }
 
     async fn heads(&self, channels: &[ChannelKey]) -> Result<Vec<Head>, StoreError> {
         self.answer().await?;
-        Ok(self.with(|inner| channels.iter().map(|channel| inner.head(channel)).collect()))
+        let heads = self.with(|inner| channels.iter().map(|channel| inner.head(channel)).collect());
+        self.answer().await.map(|()| heads)
     }
 
     async fn continuity(&self, channel: &ChannelKey, position: Position) -> Result<Continuity, StoreError> {

@@ -15,7 +15,7 @@ use super::Api;
 use super::caller::{Caller, IdempotencyKey, ItemKeys, Turn};
 use super::publish::{PublishAnswer, PublishRequest, begin, draft_of, fault};
 use super::request::Body;
-use crate::auth::service::Service;
+use crate::auth::service::{Scope, Service};
 use crate::publish::Draft;
 use crate::transport::problem::Problem;
 
@@ -87,6 +87,8 @@ pub(super) async fn batch(
     key: IdempotencyKey,
     body: Body,
 ) -> Result<Json<ManyAnswer>, Problem> {
+    // Each message asks for its permit; a key that may not publish at all fails the request.
+    api.services.policy.service(&service, Scope::Publish)?;
     let BatchRequest { publishes } = body.parse()?;
     check_count("publishes", publishes.len())?;
     let keys = key.of_items()?;
@@ -114,6 +116,7 @@ pub(super) async fn broadcast(
     key: IdempotencyKey,
     body: Body,
 ) -> Result<Json<ManyAnswer>, Problem> {
+    api.services.policy.service(&service, Scope::Publish)?;
     let BroadcastRequest { channels, data, key: own, conflate_key, from } = body.parse()?;
     check_count("channels", channels.len())?;
     let draft = draft_of(data, own, conflate_key, from)?;

@@ -86,7 +86,8 @@ impl Api {
     /// Over these parts, counting the uptime from now.
     pub fn new(parts: Parts) -> Self {
         let Services { clock, limits, .. } = &parts.services;
-        let (started_ms, turns) = (clock.now_ms(), Arc::new(Semaphore::new(limits.api_expensive_requests)));
+        let turns = Arc::new(Semaphore::new(limits.api_expensive_requests.min(Semaphore::MAX_PERMITS)));
+        let started_ms = clock.now_ms();
         let document = openapi::finished(routes(limits).into_openapi());
         Self { parts: Arc::new(parts), turns, store_check: Arc::default(), document, started_ms }
     }

@@ -27,7 +27,7 @@ const UPKEEP: Duration = Duration::from_secs(5);
 
 /// Serves until the runtime ends. Overflow policy: connections above the limit wait in the kernel.
 pub async fn serve(listener: TcpListener, api: Api) {
-    let places = Arc::new(Semaphore::new(api.services.limits.api_connections));
+    let places = Arc::new(Semaphore::new(api.services.limits.api_connections.min(Semaphore::MAX_PERMITS)));
     tokio::spawn(keep_up(api.clone()));
     let router = router(api);
     // The semaphore is never closed.

@@ -5,12 +5,15 @@ use serde_json::json;
 
 use super::harness::{Hub, send};
 
+/// Method, path, content type and body; status, code, and a word of the detail.
+type Case<'a> = (&'a str, &'a str, Option<&'a str>, &'a str, u16, &'a str, &'a str);
+
 #[tokio::test]
 async fn every_failure_is_a_problem() {
     let hub = Hub::start().await;
     let json = Some("application/json");
     let good = r#"{"channel":"live:a","data":1}"#;
-    let table: &[(&str, &str, Option<&str>, &str, u16, &str, &str)] = &[
+    let table: &[Case<'_>] = &[
         ("GET", "/", None, "", 404, "not_found", "/openapi.json"),
         ("GET", "/v1/nothing", None, "", 404, "not_found", "/v1/nothing"),
         ("GET", "/v1/channels/live:a/b", None, "", 404, "not_found", "%2F"),

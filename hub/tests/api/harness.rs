@@ -218,9 +218,9 @@ pub(crate) async fn subscribe_with(
     let id = REQUESTS.fetch_add(1, Ordering::Relaxed);
     socket.send(&ClientFrame::Subscribe(id, subscribe)).await.expect("sent");
     loop {
-        match frame(socket).await {
-            answer @ (ServerFrame::Subscribed { .. } | ServerFrame::Error(_)) => return answer,
-            _ => {}
+        let frame = frame(socket).await;
+        if matches!(frame, ServerFrame::Subscribed { .. } | ServerFrame::Error(_)) {
+            return frame;
         }
     }
 }

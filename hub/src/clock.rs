@@ -19,9 +19,7 @@ impl Clock {
     /// Now, in milliseconds since 1970.
     pub fn now_ms(&self) -> u64 {
         match self {
-            Self::System => {
-                SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
-            }
+            Self::System => SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64),
             Self::Manual(now) => now.load(Ordering::Relaxed),
         }
     }

@@ -39,7 +39,7 @@ impl Publisher {
         let item = format!(r#"{{"channel":"{channel}","data":{data}}}"#);
         let items = vec![item; count.clamp(1, limits::BATCH)].join(",");
         let answer = self.post("/v1/batch", &format!(r#"{{"publishes":[{items}]}}"#))?;
-        if answer.contains(r#""code":""#) {
+        if answer.contains(r#""problem":"#) {
             return Err(LoadError::Api(format!("a publish of a batch failed: {}", shortened(&answer))));
         }
         last_offset(&answer)

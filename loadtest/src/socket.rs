@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
@@ -11,7 +12,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 pub struct Dial {
     /// The hub's public port.
     pub target: SocketAddr,
-    /// The local address: one address has 28,000 ports, so groups have their own.
+    /// The local address: one address has 55,000 ports, so groups have their own.
     pub source: Ipv4Addr,
 }
 
@@ -43,9 +44,24 @@ impl Dial {
         // Ports of runs before are free again at once, and those of this run will be.
         socket.set_reuse_address(true)?;
         socket.set_linger(Some(Duration::ZERO))?;
-        socket.bind(&SocketAddrV4::new(self.source, 0).into())?;
+        self.bind(&socket)?;
         socket.set_tcp_nodelay(true)?;
         Ok(socket)
+    }
+
+    /// Takes the next port of the address. (The kernel's own search for a free one reads long lists when there
+    /// are thousands, which would cost more than all the rest.)
+    fn bind(&self, socket: &Socket) -> io::Result<()> {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let mut taken = io::Error::from(io::ErrorKind::AddrInUse);
+        for _ in 0..PORT_TRIES {
+            let port = FIRST_PORT + (NEXT.fetch_add(1, Ordering::Relaxed) % u32::from(PORTS)) as u16;
+            match socket.bind(&SocketAddrV4::new(self.source, port).into()) {
+                Err(error) if error.kind() == io::ErrorKind::AddrInUse => taken = error,
+                other => return other,
+            }
+        }
+        Err(taken)
     }
 
     /// The request that makes a WebSocket of the connection.
@@ -59,6 +75,11 @@ impl Dial {
         .into_bytes()
     }
 }
+
+const FIRST_PORT: u16 = 10_000;
+const PORTS: u16 = 55_000;
+/// Ports in a row that may be taken by somebody else.
+const PORT_TRIES: usize = 1_000;
 
 /// "Connecting", on Linux.
 const EINPROGRESS: i32 = 115;

@@ -146,4 +146,3 @@ pub struct Revocation {
     /// It can be forgotten from then on, in milliseconds since 1970: no token that it hits lives longer.
     pub until: u64,
 }
-

@@ -44,7 +44,13 @@ pub trait Store: Send + Sync + 'static {
     fn append(&self, append: Append) -> AppendFuture;
 
     /// Reads at most `limit` entries and, after the first, at most `max_bytes` of them.
-    async fn read(&self, channel: &ChannelKey, from: ReadFrom, limit: u32, max_bytes: usize) -> Result<Page, StoreError>;
+    async fn read(
+        &self,
+        channel: &ChannelKey,
+        from: ReadFrom,
+        limit: u32,
+        max_bytes: usize,
+    ) -> Result<Page, StoreError>;
 
     /// The ends of each log, in the order asked for.
     async fn heads(&self, channels: &[ChannelKey]) -> Result<Vec<Head>, StoreError>;
@@ -63,7 +69,12 @@ pub trait Store: Send + Sync + 'static {
     async fn expire(&self, channel: &ChannelKey, retention: Retention, now_ms: u64) -> Result<u64, StoreError>;
 
     /// Channels of a tenant that have a log, by name, after `after`; at most `limit`.
-    async fn channels(&self, tenant: &TenantId, after: Option<&str>, limit: u32) -> Result<Vec<(ChannelKey, Head)>, StoreError>;
+    async fn channels(
+        &self,
+        tenant: &TenantId,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<(ChannelKey, Head)>, StoreError>;
 
     /// Every tenant that has a log.
     async fn tenants(&self) -> Result<Vec<TenantId>, StoreError>;

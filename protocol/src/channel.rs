@@ -21,10 +21,14 @@ pub enum NameError {
     #[error("a tenant id is 1 to {TENANT_MAX} characters of a-z, 0-9, '-' and '_', starting with a letter or digit")]
     Tenant,
     /// A user id breaks its rule.
-    #[error("a user id is 1 to {USER_MAX} printable ASCII characters without space, quotes, backslash, '*', '?', '#', '%', '&', '{{', '}}' and ','")]
+    #[error(
+        "a user id is 1 to {USER_MAX} printable ASCII characters without space, quotes, backslash, '*', '?', '#', '%', '&', '{{', '}}' and ','"
+    )]
     User,
     /// A channel name breaks its rule.
-    #[error("a channel is namespace:name; the namespace is 1 to {NAMESPACE_MAX} characters of a-z, 0-9, '-' and '_' starting with a letter, the whole at most {CHANNEL_MAX} printable ASCII characters without space, quotes, backslash, '*', '?', '#', '%', '&', '{{', '}}' and ','")]
+    #[error(
+        "a channel is namespace:name; the namespace is 1 to {NAMESPACE_MAX} characters of a-z, 0-9, '-' and '_' starting with a letter, the whole at most {CHANNEL_MAX} printable ASCII characters without space, quotes, backslash, '*', '?', '#', '%', '&', '{{', '}}' and ','"
+    )]
     Channel,
 }
 
@@ -146,10 +150,7 @@ fn valid_user(text: &str) -> bool {
 
 fn valid_channel(text: &str) -> bool {
     let Some((namespace, name)) = text.split_once(':') else { return false };
-    text.len() <= CHANNEL_MAX
-        && !name.is_empty()
-        && is_namespace(namespace)
-        && name.bytes().all(is_name_byte)
+    text.len() <= CHANNEL_MAX && !name.is_empty() && is_namespace(namespace) && name.bytes().all(is_name_byte)
 }
 
 /// Whether the text may stand before the colon of a channel name.
@@ -180,9 +181,10 @@ mod tests {
             assert!(ChannelName::parse(good).is_ok(), "{good}");
         }
         let too_long = format!("{long}x");
-        for bad in
-            ["", "chat", "chat:", ":x", "Chat:x", "1a:x", "a:b c", "a:b*", "a:\u{e9}", "a:{b}", "a:b,c", "a:<b>", &too_long]
-        {
+        for bad in [
+            "", "chat", "chat:", ":x", "Chat:x", "1a:x", "a:b c", "a:b*", "a:\u{e9}", "a:{b}", "a:b,c", "a:<b>",
+            &too_long,
+        ] {
             assert_eq!(ChannelName::parse(bad), Err(NameError::Channel), "{bad}");
         }
     }

@@ -124,7 +124,10 @@ async fn start(config: Config, metrics: PrometheusHandle) -> Result<(Node, Owner
         tickets: tickets(&config),
         anonymous_tenant: config.anonymous_tenant(),
         trusted_proxies: config.http.trusted_proxies.clone(),
-        dev: config.dev.then(|| config.tenants.iter().flat_map(|tenant| tenant.token_keys.first()).next().cloned()).flatten(),
+        dev: config
+            .dev
+            .then(|| config.tenants.iter().flat_map(|tenant| tenant.token_keys.first()).next().cloned())
+            .flatten(),
         metrics,
     });
     Ok((node.await.map_err(|error| refused(&error))?, owners))
@@ -177,8 +180,9 @@ impl Owners {
 /// A namespace whose messages would be looked for in another place.
 fn moved_log(policy: &Policy, next: &Reloadable) -> Option<String> {
     let now = policy.namespaces();
-    let moved = next.namespaces.iter().find(|(name, rules)| {
-        now.iter().any(|(other, before)| other == *name && before.log != rules.log)
-    });
+    let moved = next
+        .namespaces
+        .iter()
+        .find(|(name, rules)| now.iter().any(|(other, before)| other == *name && before.log != rules.log));
     moved.map(|(name, _)| name.to_owned())
 }

@@ -13,7 +13,8 @@ pub(crate) fn resident() -> Option<u64> {
 /// The watermark when none is configured: a part of what the container or the machine has.
 pub(super) fn default_watermark() -> Option<u64> {
     let machine = kilobytes(&fs::read_to_string("/proc/meminfo").ok()?, "MemTotal:")?;
-    let container = fs::read_to_string("/sys/fs/cgroup/memory.max").ok().and_then(|text| text.trim().parse::<u64>().ok());
+    let container =
+        fs::read_to_string("/sys/fs/cgroup/memory.max").ok().and_then(|text| text.trim().parse::<u64>().ok());
     Some((machine.min(container.unwrap_or(u64::MAX)) as f64 * PART) as u64)
 }
 

@@ -77,7 +77,9 @@ impl State {
         let Some(slot) = self.channels.find(channel) else { return };
         let Some(connection) = self.connections.get(id) else { return };
         let Some(place) = connection.subscription(slot).map(|subscription| subscription.place) else { return };
-        let Some(flags) = self.channels.get(slot).and_then(|known| known.subscribers.get(place as usize)).map(|s| s.flags) else {
+        let Some(flags) =
+            self.channels.get(slot).and_then(|known| known.subscribers.get(place as usize)).map(|s| s.flags)
+        else {
             return;
         };
         self.write_caught(slot, id.index, flags, delivery);
@@ -110,7 +112,8 @@ impl State {
 
     /// What wakes when the outbox has drained; `None` when it has, or the connection is gone.
     pub fn drain_notice(&mut self, id: ConnectionId) -> Option<Rc<Notify>> {
-        let connection = self.connections.get(id).filter(|connection| connection.is_open() && !connection.outbox.is_empty())?;
+        let connection =
+            self.connections.get(id).filter(|connection| connection.is_open() && !connection.outbox.is_empty())?;
         Some(Rc::clone(connection.extra().drained.get_or_insert_with(|| Rc::new(Notify::new()))))
     }
 

@@ -29,12 +29,16 @@ impl State {
     #[inline]
     pub(super) fn push_at(&mut self, index: u32, bytes: &Rc<[u8]>, droppable: bool) -> bool {
         let bounds = self.bounds();
-        let Some(connection) = self.connections.at(index).filter(|connection| connection.is_open()) else { return true };
+        let Some(connection) = self.connections.at(index).filter(|connection| connection.is_open()) else {
+            return true;
+        };
         let mut pushed = connection.outbox.push(bytes, droppable, bounds);
         if pushed == Pushed::Full && !connection.blocked {
             // Not slow, only not asked yet: the reader takes what waits, then this.
             self.flush_at(index);
-            let Some(connection) = self.connections.at(index).filter(|connection| connection.is_open()) else { return true };
+            let Some(connection) = self.connections.at(index).filter(|connection| connection.is_open()) else {
+                return true;
+            };
             pushed = connection.outbox.push(bytes, droppable, bounds);
         }
         let Some(connection) = self.connections.at(index) else { return true };

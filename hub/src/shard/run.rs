@@ -229,7 +229,8 @@ impl State {
 
     /// The largest outboxes go first until so many bytes are free.
     fn relieve(&mut self, bytes: usize) {
-        let waiting = |(id, connection): (ConnectionId, &super::connection::Connection)| (connection.outbox.bytes(), id);
+        let waiting =
+            |(id, connection): (ConnectionId, &super::connection::Connection)| (connection.outbox.bytes(), id);
         let mut largest: Vec<_> = self.connections.iter().map(waiting).filter(|(waits, _)| *waits > 0).collect();
         largest.sort_unstable_by_key(|(waits, _)| std::cmp::Reverse(*waits));
         let mut freed = 0;
@@ -243,7 +244,8 @@ impl State {
     }
 
     fn report(&self) -> ShardReport {
-        let mut report = ShardReport { sessions: self.sessions, channels: self.channels.len(), ..ShardReport::default() };
+        let mut report =
+            ShardReport { sessions: self.sessions, channels: self.channels.len(), ..ShardReport::default() };
         for (_, connection) in self.connections.iter() {
             report.connections += 1;
             report.streams += usize::from(connection.format == Format::Sse);

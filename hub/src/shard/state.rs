@@ -99,7 +99,8 @@ impl State {
         let Some(connection) = self.connections.get(id) else { return };
         self.sessions += usize::from(connection.session.is_none());
         connection.session = Some(Box::new(session));
-        let heartbeat = if connection.format == Format::Json { self.limits.heartbeat_ms } else { self.limits.sse_heartbeat_ms };
+        let heartbeat =
+            if connection.format == Format::Json { self.limits.heartbeat_ms } else { self.limits.sse_heartbeat_ms };
         self.wheel.arm(heartbeat, Timer::Heartbeat(id));
         self.watch_expiry(id, now_ms);
     }
@@ -144,7 +145,13 @@ impl State {
 
     /// Makes a connection an SSE stream over channels, in the order of its URL, that flushes at most once in `interval_ms`.
     /// Of streams with one ticket the newest lives.
-    pub fn open_stream(&mut self, id: ConnectionId, channels: &[ChannelKey], interval_ms: u64, ticket: Option<TicketId>) {
+    pub fn open_stream(
+        &mut self,
+        id: ConnectionId,
+        channels: &[ChannelKey],
+        interval_ms: u64,
+        ticket: Option<TicketId>,
+    ) {
         let channels = channels.iter().map(|channel| (self.channels.find(channel).unwrap_or(u32::MAX), None)).collect();
         let rotation_ms = self.limits.sse_rotation_ms;
         // Ten percent up or down: streams that began together do not end together.
@@ -308,7 +315,8 @@ impl State {
 
     /// Nobody came back to the channel: the interest ends.
     pub(super) fn linger_over(&mut self, slot: u32, emptied: u32) {
-        let over = self.channels.get(slot).is_some_and(|known| known.subscribers.is_empty() && known.emptied == emptied);
+        let over =
+            self.channels.get(slot).is_some_and(|known| known.subscribers.is_empty() && known.emptied == emptied);
         if over && let Some(slot) = self.channels.remove(slot) {
             self.effects.push(Effect::Detach(slot.key));
         }
@@ -353,7 +361,9 @@ impl State {
         let Some(connection) = self.connections.get(id) else { return };
         let slots: Vec<u32> = connection.subscriptions.iter().map(|subscription| subscription.slot).collect();
         for slot in slots {
-            let Some(key) = self.channels.peek(slot).map(|slot| slot.key.clone()).filter(|key| !allowed(key)) else { continue };
+            let Some(key) = self.channels.peek(slot).map(|slot| slot.key.clone()).filter(|key| !allowed(key)) else {
+                continue;
+            };
             self.unsubscribe(id, &key);
             self.send(id, &ServerFrame::Unsubscribed { id: None, channel: key.channel, code: Some(code) });
         }

@@ -50,6 +50,8 @@ pub struct FanoutArgs {
 struct Measured {
     spent: Spent,
     deliveries: u64,
+    /// From the first publish to the last delivery, in seconds.
+    delivered_s: f64,
     audit: AuditSum,
     latency: Histogram<u64>,
     /// How late this program itself published, in the 99th percentile.
@@ -86,11 +88,11 @@ impl FanoutArgs {
         self.publish(&mut publisher, &crowd, stamps, WARM_UP, Duration::from_secs(1), &mut lateness)?;
         self.settle(&crowd)?;
 
-        let (meter, before) = (Meter::start(&place, &crowd)?, crowd.messages());
+        let (meter, before, begin) = (Meter::start(&place, &crowd)?, crowd.messages(), Instant::now());
         lateness.clear();
         let within = Duration::from_secs(self.seconds);
         let head = self.publish(&mut publisher, &crowd, stamps, MEASURED, within, &mut lateness)?;
-        self.settle(&crowd)?;
+        let delivered_s = self.settle(&crowd)?.duration_since(begin).as_secs_f64();
         let spent = meter.stop(&crowd)?;
         let deliveries = crowd.messages() - before;
         let mut seen = crowd.finish()?;
@@ -99,6 +101,7 @@ impl FanoutArgs {
         Ok(Measured {
             spent,
             deliveries,
+            delivered_s,
             audit: seen.sum(head),
             latency: seen.latency.swap_remove(MEASURED),
             own_lateness_ms: at_99.as_secs_f64() * 1e3,
@@ -130,8 +133,8 @@ impl FanoutArgs {
         Ok(head)
     }
 
-    /// Waits until nothing comes any more: all is delivered, or will never be.
-    fn settle(&self, crowd: &Crowd) -> Result<(), LoadError> {
+    /// Waits until nothing comes any more: all is delivered, or will never be. When the last came.
+    fn settle(&self, crowd: &Crowd) -> Result<Instant, LoadError> {
         let (mut last, mut since) = (crowd.messages(), Instant::now());
         let until = Instant::now() + Duration::from_secs(60);
         while since.elapsed() < Duration::from_millis(300) {
@@ -143,14 +146,14 @@ impl FanoutArgs {
                 return Err(LoadError::Late("messages still come a minute after the last was published".into()));
             }
         }
-        Ok(())
+        Ok(since)
     }
 
     fn judge(&self, report: &mut Report, hub: &Measured, control: Option<&Measured>) {
         let (user_us, system_us) = hub.each_us();
         let quantile_ms = |quantile| hub.latency.value_at_quantile(quantile) as f64 / 1e6;
         let (p50, p99, p999) = (quantile_ms(0.5), quantile_ms(0.99), quantile_ms(0.999));
-        let rate = hub.deliveries as f64 / self.seconds.max(1) as f64;
+        let rate = hub.deliveries as f64 / hub.delivered_s.max(1e-9);
         for (name, value) in [
             ("user_us_per_delivery", user_us),
             ("system_us_per_delivery", system_us),
@@ -162,6 +165,7 @@ impl FanoutArgs {
         ] {
             report.value(name, value);
         }
+        report.value("deliveries", hub.deliveries);
         report.say(&format!("{} deliveries, {rate:.0}/s; {}", hub.deliveries, hub.audit));
         report.say(&format!("latency p50 {p50:.2} ms, p99 {p99:.2} ms, p99.9 {p999:.2} ms"));
         let (hub_percent, own) = (hub.spent.hub.percent(), hub.spent.generator.percent());

@@ -50,6 +50,9 @@ pub struct SlowReaderArgs {
     /// Most change of the 99th percentile beyond the spread of the control, in percent.
     #[arg(long)]
     max_change_percent: Option<f64>,
+    /// Most spread of the control, in percent: on a noisier machine the comparison says nothing.
+    #[arg(long)]
+    max_spread_percent: Option<f64>,
 }
 
 /// The kinds of windows, in the order in which they take turns.
@@ -129,6 +132,7 @@ impl SlowReaderArgs {
         ] {
             report.value(name, value);
         }
+        report.at_most("control_spread_percent", spread, self.max_spread_percent);
         report.at_most("change_beyond_spread_percent", beyond, self.max_change_percent);
         report.figure(format!(
             "slow-reader: p99 of {} others {without:.2} ms without, {with:.2} ms with it: {change:+.1} %, \

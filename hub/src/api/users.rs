@@ -44,7 +44,7 @@ pub(super) async fn disconnect(
     body: Body,
 ) -> Result<Json<ClosedAnswer>, Problem> {
     api.services.policy.service(&service, Scope::Users)?;
-    let DisconnectRequest { reconnect } = body.parse_or_default()?;
+    let DisconnectRequest { reconnect } = body.parse_or_default::<Option<_>>()?.unwrap_or_default();
     tracing::info!(tenant = %service.tenant(), %user, reconnect, service = %service.id(), "a user is disconnected");
     let closed = api.control.disconnect(service.tenant().clone(), user, reconnect).await;
     Ok(Json(ClosedAnswer { closed }))

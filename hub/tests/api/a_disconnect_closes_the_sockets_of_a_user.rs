@@ -19,7 +19,9 @@ async fn a_disconnect_closes_the_sockets_of_a_user() {
             assert_eq!(socket.closed(SOON).await.expect("closed"), Some(code), "{body:?}");
         }
     }
-    assert_eq!(hub.post(path, json!({})).await.ok(), json!({"closed": 0}), "nobody is there");
+    for body in [json!({}), json!(null)] {
+        assert_eq!(hub.post(path, body).await.ok(), json!({"closed": 0}), "nobody is there");
+    }
     assert_eq!(hub.post(path, json!({"reconect": true})).await.problem(400), "bad_request");
     hub.post("/v1/publish", json!({"channel": "live:a", "data": 1})).await.ok();
     assert_eq!(message(&mut other).await.data.get(), "1", "others stay");

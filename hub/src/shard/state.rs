@@ -6,12 +6,12 @@ use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use hubbub_protocol::channel::{ChannelKey, TenantId, UserId};
+use hubbub_protocol::channel::{ChannelKey, ChannelName, TenantId, UserId};
 use hubbub_protocol::frame::ServerFrame;
 use hubbub_protocol::{CloseCode, ErrorCode, Position};
 use tokio::sync::{Notify, oneshot};
 
-use super::channels::{CATCHING, Channels, Opened, SlotRules, Subscriber};
+use super::channels::{CATCHING, Channels, Opened, Slot, SlotRules, Subscriber};
 use super::connection::{Connection, ConnectionId, Connections, Gate, Goodbye, Session, Stream, Subscription};
 use super::timers::Timer;
 use super::wheel::Wheel;
@@ -369,10 +369,29 @@ impl State {
         }
     }
 
-    /// How many subscribers each channel of a tenant has.
-    pub(super) fn channel_counts(&self, tenant: &TenantId) -> Vec<(ChannelKey, usize)> {
-        let of_tenant = self.channels.iter().filter(|slot| slot.key.tenant == *tenant && !slot.subscribers.is_empty());
-        of_tenant.map(|slot| (slot.key.clone(), slot.subscribers.len())).collect()
+    /// How many subscribers the first `limit` channels of a tenant behind `after` have, in no order.
+    pub(super) fn channel_counts(
+        &self,
+        tenant: &TenantId,
+        after: Option<&ChannelName>,
+        limit: usize,
+    ) -> Vec<(ChannelName, usize)> {
+        let wanted = |slot: &&Slot| {
+            let behind = after.is_none_or(|after| slot.key.channel > *after);
+            slot.key.tenant == *tenant && !slot.subscribers.is_empty() && behind
+        };
+        let mut slots: Vec<&Slot> = self.channels.iter().filter(wanted).collect();
+        if limit < slots.len() {
+            slots.select_nth_unstable_by(limit, |one, other| one.key.channel.cmp(&other.key.channel));
+            slots.truncate(limit);
+        }
+        slots.into_iter().map(|slot| (slot.key.channel.clone(), slot.subscribers.len())).collect()
+    }
+
+    /// How many subscribers a channel has.
+    pub(super) fn subscribers(&self, channel: &ChannelKey) -> usize {
+        let slot = self.channels.find(channel).and_then(|slot| self.channels.peek(slot));
+        slot.map_or(0, |slot| slot.subscribers.len())
     }
 }
 

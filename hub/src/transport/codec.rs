@@ -181,19 +181,23 @@ impl Boundary {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use tungstenite::protocol::frame::Frame;
     use tungstenite::protocol::frame::coding::{Control, Data};
 
     use super::*;
 
     const LIMIT: usize = 2_000;
 
-    fn masked(payload: &[u8], opcode: OpCode, last: bool) -> Vec<u8> {
-        let mut frame = Frame::message(payload.to_vec(), opcode, last);
-        frame.header_mut().mask = Some([1, 2, 3, 4]);
+    fn frame(payload: &[u8], opcode: OpCode, last: bool, mask: Option<[u8; 4]>) -> Vec<u8> {
+        let header = FrameHeader { is_final: last, opcode, mask, ..FrameHeader::default() };
         let mut bytes = Vec::new();
-        frame.format(&mut bytes).expect("memory");
+        header.format(payload.len() as u64, &mut bytes).expect("memory");
+        let key = mask.unwrap_or_default();
+        bytes.extend(payload.iter().enumerate().map(|(index, byte)| byte ^ key[index % 4]));
         bytes
+    }
+
+    fn masked(payload: &[u8], opcode: OpCode, last: bool) -> Vec<u8> {
+        frame(payload, opcode, last, Some([1, 2, 3, 4]))
     }
 
     fn read_in_pieces(bytes: &[u8], pieces: &[usize]) -> (Vec<Message>, Vec<u8>, Result<(), CloseCode>, bool) {
@@ -224,8 +228,7 @@ mod tests {
     #[test]
     fn what_breaks_the_protocol_has_a_code() {
         let text = OpCode::Data(Data::Text);
-        let mut unmasked = Vec::new();
-        Frame::message(&b"x"[..], text, true).format(&mut unmasked).expect("memory");
+        let unmasked = frame(b"x", text, true, None);
         let table = [
             (unmasked, CloseCode::Protocol),
             (masked(&[0xff, 0xfe], text, true), CloseCode::InvalidText),

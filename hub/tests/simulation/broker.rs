@@ -58,7 +58,8 @@ enum Fate {
 impl Network {
     pub(crate) fn new(seed: u64, bus: Arc<Bus>) -> Arc<Self> {
         let dice = StdRng::seed_from_u64(seed ^ 0xb0b);
-        let inner = Inner { dice, nodes: BTreeMap::new(), faulty: true, faults: Faults::default(), appended: BTreeMap::new() };
+        let inner =
+            Inner { dice, nodes: BTreeMap::new(), faulty: true, faults: Faults::default(), appended: BTreeMap::new() };
         Arc::new(Self { bus, inner: Mutex::new(inner) })
     }
 
@@ -221,7 +222,16 @@ impl Broker for SimBroker {
         let appended = self.windows.append(append.clone(), bounds).await?;
         if let Appended::At { id, position, time, duplicate: false } = appended {
             let Append { channel, key, conflate_key, from, data, .. } = append;
-            let message = Message { channel: channel.channel.clone(), id, position: Some(position), time, from, key, conflate_key, data };
+            let message = Message {
+                channel: channel.channel.clone(),
+                id,
+                position: Some(position),
+                time,
+                from,
+                key,
+                conflate_key,
+                data,
+            };
             self.network.with(|inner| inner.appended.entry(channel.clone()).or_default().push(message.clone()));
             self.network.carry(&Envelope { channel, content: Content::Message(message) }, false);
         }
@@ -231,7 +241,13 @@ impl Broker for SimBroker {
         Ok(appended)
     }
 
-    async fn read(&self, channel: &ChannelKey, from: ReadFrom, limit: u32, max_bytes: usize) -> Result<Page, BrokerError> {
+    async fn read(
+        &self,
+        channel: &ChannelKey,
+        from: ReadFrom,
+        limit: u32,
+        max_bytes: usize,
+    ) -> Result<Page, BrokerError> {
         self.network.travel().await;
         let page = self.windows.read(channel, from, limit, max_bytes).await;
         // What is read grows old on its way back.

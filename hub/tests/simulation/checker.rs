@@ -25,7 +25,9 @@ impl Track {
         match (&attached.outcome, since) {
             (Outcome::Fresh { .. }, None) => {}
             (Outcome::Continued { replay }, Some(since)) if replay.from == since.offset + 1 => {}
-            (Outcome::Gap { lost, reason }, Some(since)) if lost.from <= since.offset + 1 => self.gaps.push((*lost, *reason)),
+            (Outcome::Gap { lost, reason }, Some(since)) if lost.from <= since.offset + 1 => {
+                self.gaps.push((*lost, *reason))
+            }
             (outcome, since) => return Err(format!("asked for {since:?}, was told {outcome:?}")),
         }
         self.outcomes += 1;
@@ -111,7 +113,14 @@ impl fmt::Display for Sum {
             f,
             "{} messages, {} deliveries checked, {} acks, {} attaches; told as gap: {} expired, {} overflowed; {} slow readers sent \
              away; faults: {} crashes, {dropped} dropped, {duplicated} duplicated, {delayed} delayed, {outages} outages",
-            self.messages, self.deliveries, self.acks, self.attaches, self.expired, self.overflows, self.slow, self.crashes
+            self.messages,
+            self.deliveries,
+            self.acks,
+            self.attaches,
+            self.expired,
+            self.overflows,
+            self.slow,
+            self.crashes
         )
     }
 }

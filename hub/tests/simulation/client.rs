@@ -133,7 +133,12 @@ impl SimClient {
     fn connect_frame(&mut self) -> ClientFrame {
         self.asked.clear();
         let resume = self.tracks.iter().filter(|(_, track)| track.position.is_some());
-        let resume = resume.map(|(channel, track)| Resume { channel: channel.clone(), since: track.position, presence: false, conflate: false });
+        let resume = resume.map(|(channel, track)| Resume {
+            channel: channel.clone(),
+            since: track.position,
+            presence: false,
+            conflate: false,
+        });
         ClientFrame::Connect(Connect { token: self.token.clone(), client: None, resume: resume.collect() })
     }
 
@@ -151,15 +156,23 @@ impl SimClient {
 
     fn publish_again(&self, request: u64) -> ClientFrame {
         let (channel, key) = &self.pending[&request];
-        let data = Data::parse(format!("{{\"key\":\"{key}\",\"pad\":\"{}\"}}", "x".repeat(request as usize * 37 % 700))).expect("json");
-        ClientFrame::Publish(request, Publish { channel: channel.clone(), key: Some(key.clone()), conflate_key: None, data })
+        let data =
+            Data::parse(format!("{{\"key\":\"{key}\",\"pad\":\"{}\"}}", "x".repeat(request as usize * 37 % 700)))
+                .expect("json");
+        ClientFrame::Publish(
+            request,
+            Publish { channel: channel.clone(), key: Some(key.clone()), conflate_key: None, data },
+        )
     }
 
     fn subscribe_frame(&mut self, channel: ChannelName) -> ClientFrame {
         self.requests += 1;
         let since = self.tracks.get(&channel).and_then(|track| track.position);
         self.asked.insert(self.requests, (channel.clone(), since));
-        ClientFrame::Subscribe(self.requests, Subscribe { channel, since, rewind: None, presence: false, conflate: false })
+        ClientFrame::Subscribe(
+            self.requests,
+            Subscribe { channel, since, rewind: None, presence: false, conflate: false },
+        )
     }
 
     fn hear(&mut self, frame: Option<ServerFrame>) -> Result<Answers, String> {
@@ -172,12 +185,19 @@ impl SimClient {
                     match subscription.result {
                         Ok(attached) => {
                             let since = track.position;
-                            track.outcome(since, &attached).map_err(|error| format!("{}: {error}", subscription.channel))?;
+                            track
+                                .outcome(since, &attached)
+                                .map_err(|error| format!("{}: {error}", subscription.channel))?;
                         }
                         Err(_) => answers.frames.push(self.subscribe_frame(subscription.channel)),
                     }
                 }
-                let fresh: Vec<_> = self.tracks.iter().filter(|(_, track)| track.position.is_none()).map(|(channel, _)| channel.clone()).collect();
+                let fresh: Vec<_> = self
+                    .tracks
+                    .iter()
+                    .filter(|(_, track)| track.position.is_none())
+                    .map(|(channel, _)| channel.clone())
+                    .collect();
                 answers.frames.extend(fresh.into_iter().map(|channel| self.subscribe_frame(channel)));
                 // The same keys again: whatever was published before the connection broke must not be there twice.
                 let again: Vec<u64> = self.pending.keys().copied().collect();

@@ -97,7 +97,9 @@ async fn build(blueprint: Blueprint, id: u64, mut dials: mpsc::Receiver<Dial>) {
         clock: clock.clone(),
         limits: limits.clone(),
     });
-    let start = |(index, reader)| Shard::start(index, reader, interest.clone(), presence.clone(), clock.clone(), limits.clone());
+    let start = |(index, reader)| {
+        Shard::start(index, reader, interest.clone(), presence.clone(), clock.clone(), limits.clone())
+    };
     let running: Vec<Rc<Shard>> = readers.into_iter().enumerate().map(start).collect();
     let bounds = Bounds { connections: 10_000, per_address: 10_000, per_second: 1_000_000, burst: 1_000_000 };
     let gatekeeper = Gatekeeper::new(bounds, 0);

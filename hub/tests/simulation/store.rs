@@ -95,7 +95,16 @@ impl Inner {
             log.keys.insert(key, position.offset);
         }
         let Append { channel, id, time, key, conflate_key, from, data, .. } = append;
-        log.entries.push(Message { channel: channel.channel, id, position: Some(position), time, from, key, conflate_key, data });
+        log.entries.push(Message {
+            channel: channel.channel,
+            id,
+            position: Some(position),
+            time,
+            from,
+            key,
+            conflate_key,
+            data,
+        });
         Appended::At { id, position, time, duplicate: false }
     }
 }
@@ -105,7 +114,11 @@ impl Store for SimStore {
     fn append(&self, append: Append) -> AppendFuture {
         // The commit happens now; only the answer takes its time, and is lost with the node that waits for it.
         let away = self.with(|inner| inner.away);
-        let appended = if away { Err(StoreError::Unavailable("simulated".into())) } else { Ok(self.with(|inner| inner.append(append))) };
+        let appended = if away {
+            Err(StoreError::Unavailable("simulated".into()))
+        } else {
+            Ok(self.with(|inner| inner.append(append)))
+        };
         let wait = self.with(|inner| inner.dice.random_range(0..15));
         Box::pin(async move {
             sleep(Duration::from_millis(wait)).await;

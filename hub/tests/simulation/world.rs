@@ -174,7 +174,8 @@ fn truths(blueprint: &Blueprint) -> Truths {
         let messages = if durable { blueprint.store.messages(&key) } else { blueprint.network.appended(&key) };
         let ids: Vec<_> = messages.iter().map(|message| message.id).collect();
         let keys = messages.iter().map(|message| message.key.as_ref().map(ToString::to_string)).collect();
-        let low = if durable { blueprint.store.low(&key) } else { (ids.len() as u64).saturating_sub(u64::from(WINDOW)) };
+        let low =
+            if durable { blueprint.store.low(&key) } else { (ids.len() as u64).saturating_sub(u64::from(WINDOW)) };
         ((*channel).to_owned(), Truth { ids, keys, low, durable })
     };
     CHANNELS.iter().map(truth).collect()

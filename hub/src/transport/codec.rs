@@ -69,7 +69,10 @@ impl Inbound {
         while !input.is_empty() {
             let (frame, rest) = input.split_at(self.boundary.cut(input));
             input = rest;
-            parse(&mut parser, frame, messages, replies).map_err(|error| code_of(&error))?;
+            if parse(&mut parser, frame, messages, replies).map_err(|error| code_of(&error))? == Parsed::Goodbye {
+                // Used up: lent again, it would refuse everything.
+                return Ok(());
+            }
         }
         if self.boundary.is_between_messages() {
             parsers.idle = Some(parser);
@@ -80,25 +83,34 @@ impl Inbound {
     }
 }
 
+/// How far the bytes went.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Parsed {
+    /// All of them are read.
+    All,
+    /// The peer said goodbye, its echo is written; what follows is not looked at.
+    Goodbye,
+}
+
 fn parse(
     parser: &mut WebSocketContext,
     input: &[u8],
     messages: &mut Vec<Message>,
     replies: &mut Vec<u8>,
-) -> Result<(), Error> {
+) -> Result<Parsed, Error> {
     let mut stream = Memory { input, output: replies };
     loop {
         match parser.read(&mut stream) {
             Ok(message) => messages.push(message),
             Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => break,
-            // The peer said goodbye, its echo is written; what follows is not looked at.
-            Err(Error::ConnectionClosed) => return Ok(()),
+            Err(Error::ConnectionClosed) => return Ok(Parsed::Goodbye),
             Err(error) => return Err(error),
         }
     }
     match parser.flush(&mut stream) {
-        Err(Error::ConnectionClosed) => Ok(()),
-        other => other,
+        Ok(()) => Ok(Parsed::All),
+        Err(Error::ConnectionClosed) => Ok(Parsed::Goodbye),
+        Err(error) => Err(error),
     }
 }
 
@@ -181,23 +193,18 @@ impl Boundary {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use tungstenite::protocol::frame::Frame;
     use tungstenite::protocol::frame::coding::{Control, Data};
 
     use super::*;
 
     const LIMIT: usize = 2_000;
 
-    fn frame(payload: &[u8], opcode: OpCode, last: bool, mask: Option<[u8; 4]>) -> Vec<u8> {
-        let header = FrameHeader { is_final: last, opcode, mask, ..FrameHeader::default() };
-        let mut bytes = Vec::new();
-        header.format(payload.len() as u64, &mut bytes).expect("memory");
-        let key = mask.unwrap_or_default();
-        bytes.extend(payload.iter().enumerate().map(|(index, byte)| byte ^ key[index % 4]));
-        bytes
-    }
-
     fn masked(payload: &[u8], opcode: OpCode, last: bool) -> Vec<u8> {
-        frame(payload, opcode, last, Some([1, 2, 3, 4]))
+        let header = FrameHeader { is_final: last, opcode, mask: Some([1, 2, 3, 4]), ..FrameHeader::default() };
+        let mut bytes = Vec::new();
+        Frame::from_payload(header, payload.to_vec().into()).format(&mut bytes).expect("memory");
+        bytes
     }
 
     fn read_in_pieces(bytes: &[u8], pieces: &[usize]) -> (Vec<Message>, Vec<u8>, Result<(), CloseCode>, bool) {
@@ -226,9 +233,22 @@ mod tests {
     }
 
     #[test]
+    fn a_goodbye_does_not_spoil_the_parser_of_others() {
+        let (mut parsers, mut messages, mut replies) = (Parsers::new(LIMIT), Vec::new(), Vec::new());
+        for round in 0..3 {
+            let text = masked(b"hi", OpCode::Data(Data::Text), true);
+            let close = masked(&4_000u16.to_be_bytes(), OpCode::Control(Control::Close), true);
+            let mut inbound = Inbound::default();
+            let fed = inbound.feed(&mut parsers, &[text, close].concat(), &mut messages, &mut replies);
+            assert_eq!((fed, messages.len()), (Ok(()), 2 * (round + 1)));
+        }
+    }
+
+    #[test]
     fn what_breaks_the_protocol_has_a_code() {
         let text = OpCode::Data(Data::Text);
-        let unmasked = frame(b"x", text, true, None);
+        let mut unmasked = Vec::new();
+        Frame::message(&b"x"[..], text, true).format(&mut unmasked).expect("memory");
         let table = [
             (unmasked, CloseCode::Protocol),
             (masked(&[0xff, 0xfe], text, true), CloseCode::InvalidText),

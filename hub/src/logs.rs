@@ -68,7 +68,11 @@ impl Logs {
 
     /// Appends. A durable append is enqueued at once, before the future is polled; a window's at its first poll. `None`
     /// for a namespace without a log.
-    pub fn append(&self, namespace: &Namespace, append: Append) -> impl Future<Output = Result<Option<Appended>, LogError>> + Send + use<> {
+    pub fn append(
+        &self,
+        namespace: &Namespace,
+        append: Append,
+    ) -> impl Future<Output = Result<Option<Appended>, LogError>> + Send + use<> {
         let enqueued = match namespace.log {
             LogKind::None => Enqueued::None,
             LogKind::Durable => Enqueued::Durable(self.store.append(append)),
@@ -84,7 +88,14 @@ impl Logs {
     }
 
     /// Reads a page; an empty log for a namespace without one is the caller's mistake and answers `Failed`.
-    pub async fn read(&self, kind: LogKind, channel: &ChannelKey, from: ReadFrom, limit: u32, max_bytes: usize) -> Result<Page, LogError> {
+    pub async fn read(
+        &self,
+        kind: LogKind,
+        channel: &ChannelKey,
+        from: ReadFrom,
+        limit: u32,
+        max_bytes: usize,
+    ) -> Result<Page, LogError> {
         match kind {
             LogKind::None => Err(no_log(channel)),
             LogKind::Window => Ok(self.broker.read(channel, from, limit, max_bytes).await?),
@@ -107,7 +118,12 @@ impl Logs {
     }
 
     /// Where somebody who saw everything up to `position` goes on.
-    pub async fn resume(&self, kind: LogKind, channel: &ChannelKey, position: Position) -> Result<Resumption, LogError> {
+    pub async fn resume(
+        &self,
+        kind: LogKind,
+        channel: &ChannelKey,
+        position: Position,
+    ) -> Result<Resumption, LogError> {
         let continuity = match kind {
             LogKind::None => return Err(no_log(channel)),
             LogKind::Window => self.broker.continuity(channel, position).await?,

@@ -162,7 +162,8 @@ impl Book {
         let Some(room) = self.channels.get(channel) else {
             return PresenceSnapshot { version: self.floor, count: 0, users: Vec::new() };
         };
-        let present = |(user, present): (&UserId, &Present)| PresentUser { user: user.clone(), connections: present.connections };
+        let present =
+            |(user, present): (&UserId, &Present)| PresentUser { user: user.clone(), connections: present.connections };
         let users = room.users.iter().take(SNAPSHOT_USERS).map(present).collect();
         PresenceSnapshot { version: room.version, count: room.users.len() as u64, users }
     }
@@ -195,7 +196,10 @@ mod tests {
         assert_eq!(book.leave(&channel, &user), None);
         let ticket = book.leave(&channel, &user).expect("the last one goes");
         assert_eq!(book.snapshot(&channel).count, 1, "present during the grace");
-        assert_eq!(book.leave_over(&channel, &user, ticket).map(|c| (c.version, c.event)), Some((2, PresenceKind::Leave)));
+        assert_eq!(
+            book.leave_over(&channel, &user, ticket).map(|c| (c.version, c.event)),
+            Some((2, PresenceKind::Leave))
+        );
         assert_eq!(book.snapshot(&channel).version, 2);
         assert_eq!(book.join(&channel, &user).map(|c| c.version), Some(3), "versions never go back");
     }

@@ -1,1 +1,53 @@
-//! placeholder
+//! Simulated people for Hubbub: many sockets at little cost, counted exactly.
+//!
+//! The generator shares its machine with the hub, so it must be much cheaper: [`worker`] reads sockets into one
+//! buffer per thread, [`frame`] looks at headers and at the offset only, and nothing is allocated per message.
+//!
+//! Read in this order: what a run is aimed at ([`options`], [`hub`], [`token`]); a socket and what comes over it
+//! ([`socket`], [`frame`], [`connection`], [`audit`]); many of them ([`worker`], [`crowd`]); what is sent in
+//! ([`schedule`], [`publisher`]); what it costs ([`process`]); what is printed ([`report`]); and the scenarios.
+//! [`control`] is the other end of every control: a bare loop that writes the same bytes.
+
+pub mod options;
+
+pub mod hub;
+pub mod token;
+
+pub mod audit;
+pub mod connection;
+pub mod frame;
+pub mod socket;
+
+pub mod crowd;
+pub mod worker;
+
+pub mod publisher;
+pub mod schedule;
+
+pub mod process;
+pub mod report;
+
+pub mod control;
+pub mod scenario;
+
+/// What stops a run.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The hub or the control server did not start.
+    #[error("not started: {0}")]
+    Start(String),
+    /// A socket or file failed where that can not be counted as a result.
+    #[error("{0}: {1}")]
+    Io(&'static str, std::io::Error),
+    /// The internal API refused or could not be understood.
+    #[error("internal API: {0}")]
+    Api(String),
+    /// The crowd did not get where it should in time.
+    #[error("not in time: {0}")]
+    Late(String),
+}
+
+/// Adds to an I/O error what was tried.
+pub(crate) fn during(what: &'static str) -> impl FnOnce(std::io::Error) -> LoadError {
+    move |error| LoadError::Io(what, error)
+}

@@ -282,6 +282,13 @@ mod tests {
     }
 
     #[test]
+    fn the_whole_hash_counts() {
+        let (mut hash, service) = settings().service(&tenant(), false).expect("valid");
+        hash[31] ^= 1;
+        assert_eq!(ApiKeys::new(vec![(hash, service)]).authenticate(KEY), Err(AuthError::ApiKey));
+    }
+
+    #[test]
     fn a_reload_replaces_every_key() {
         let keys = ApiKeys::new(vec![settings().service(&tenant(), false).expect("valid")]);
         let other = ApiKeySettings { secret: Some(Secret::new(KEY.to_uppercase())), ..settings() };

@@ -186,7 +186,13 @@ impl Broker for MemoryBroker {
         Ok(appended)
     }
 
-    async fn read(&self, channel: &ChannelKey, from: ReadFrom, limit: u32, max_bytes: usize) -> Result<Page, BrokerError> {
+    async fn read(
+        &self,
+        channel: &ChannelKey,
+        from: ReadFrom,
+        limit: u32,
+        max_bytes: usize,
+    ) -> Result<Page, BrokerError> {
         Ok(self.with_window(channel, |window| window.read(from, limit, max_bytes)))
     }
 

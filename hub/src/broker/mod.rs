@@ -85,7 +85,13 @@ pub trait Broker: Send + Sync + 'static {
     async fn append(&self, append: Append, bounds: WindowBounds) -> Result<Appended, BrokerError>;
 
     /// Reads at most `limit` entries and, after the first, at most `max_bytes` of them.
-    async fn read(&self, channel: &ChannelKey, from: ReadFrom, limit: u32, max_bytes: usize) -> Result<Page, BrokerError>;
+    async fn read(
+        &self,
+        channel: &ChannelKey,
+        from: ReadFrom,
+        limit: u32,
+        max_bytes: usize,
+    ) -> Result<Page, BrokerError>;
 
     /// The ends of each window, in the order asked for.
     async fn heads(&self, channels: &[ChannelKey]) -> Result<Vec<Head>, BrokerError>;

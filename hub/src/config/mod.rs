@@ -1,6 +1,6 @@
 //! The configuration: read once from its sources, checked whole, then handed down in parts. Read in this order: what there
-//! is ([`sections`], [`reference`]), where it comes from ([`layers`], [`development`]), what must hold ([`check`]), how it is
-//! shown ([`render`]).
+//! is (`sections`, `reference`), where it comes from (`layers`, `development`), what must hold (`check`), how it is shown
+//! (`render`).
 //!
 //! Modules own the settings that are theirs (`auth`, `limits`, `namespace`); none of them imports this one.
 
@@ -125,7 +125,11 @@ impl Config {
         config.dev = sources.dev;
         config.provenance = provenance;
         let mut problems = config.read_files(sources.read);
-        problems.extend(check::problems(&config));
+        // What a file should have held is not missed a second time.
+        let unread: Vec<_> = problems.iter().map(|problem| problem.place.clone()).collect();
+        let of_unread =
+            |place: &str| unread.iter().any(|file| file.strip_prefix(place).is_some_and(|rest| rest.starts_with('.')));
+        problems.extend(check::problems(&config).into_iter().filter(|problem| !of_unread(&problem.place)));
         if problems.is_empty() { Ok(config) } else { Err(ConfigError { problems }) }
     }
 
@@ -173,19 +177,27 @@ impl Config {
         Ok(OriginRules { list, localhost: self.dev, any: self.dev && self.http.allow_any_origin })
     }
 
-    /// Reads the files that hold secrets and keys into the places beside their names.
+    /// Reads the files that hold secrets and keys into the places beside their names. One line break at the end of a file
+    /// is the editor's.
     fn read_files(&mut self, read: &dyn Fn(&Path) -> std::io::Result<String>) -> Vec<Problem> {
         let mut problems = Vec::new();
-        let mut slurp = |place: String, path: &Path| match read(path) {
-            Ok(text) => Some(
-                text.strip_suffix('\n').map(|text| text.strip_suffix('\r').unwrap_or(text)).unwrap_or(&text).to_owned(),
-            ),
-            Err(error) => {
-                problems.push(Problem { place, what: format!("{} can not be read: {error}", path.display()) });
-                None
+        sections::each_file(self, &mut |place, path, set_as_well| {
+            let text = if set_as_well {
+                Err("the value itself is set as well; remove one of the two".to_owned())
+            } else {
+                read(path).map_err(|error| format!("{} can not be read: {error}", path.display()))
+            };
+            match text {
+                Ok(text) => {
+                    let text = text.strip_suffix('\n').unwrap_or(&text);
+                    Some(text.strip_suffix('\r').unwrap_or(text).to_owned())
+                }
+                Err(what) => {
+                    problems.push(Problem { place, what });
+                    None
+                }
             }
-        };
-        sections::each_file(self, &mut slurp);
+        });
         problems
     }
 }

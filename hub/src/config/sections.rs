@@ -132,11 +132,13 @@ pub struct TenantSettings {
     pub api_keys: Vec<ApiKeySettings>,
 }
 
-/// Offers each file that the configuration names, and keeps what it held. Nothing is read where the value is set as well:
-/// that is a problem of its own.
-pub(super) fn each_file(config: &mut Config, read: &mut dyn FnMut(String, &Path) -> Option<String>) {
+/// Reads one file: its place in the configuration, its path, and whether the value is set beside it.
+pub(super) type ReadFile<'r> = dyn FnMut(String, &Path, bool) -> Option<String> + 'r;
+
+/// Offers each file that the configuration names, and keeps what it held in the place of the value.
+pub(super) fn each_file(config: &mut Config, read: &mut ReadFile<'_>) {
     let tickets = &mut config.tickets;
-    into_secret("tickets".into(), tickets.secret_file.as_deref(), &mut tickets.secret, read);
+    into_secret("tickets", tickets.secret_file.as_deref(), &mut tickets.secret, read);
     for (at, key) in config.tokens.keys.iter_mut().enumerate() {
         of_token_key(&format!("tokens.keys[{at}]"), key, read);
     }
@@ -146,25 +148,24 @@ pub(super) fn each_file(config: &mut Config, read: &mut dyn FnMut(String, &Path)
         }
         for (at, key) in tenant.api_keys.iter_mut().enumerate() {
             let place = format!("tenant {}, api_keys[{at}]", tenant.id);
-            into_secret(place, key.secret_file.as_deref(), &mut key.secret, read);
+            into_secret(&place, key.secret_file.as_deref(), &mut key.secret, read);
         }
     }
 }
 
-fn of_token_key(place: &str, key: &mut TokenKeySettings, read: &mut dyn FnMut(String, &Path) -> Option<String>) {
-    into_secret(place.to_owned(), key.secret_file.as_deref(), &mut key.secret, read);
-    if let (Some(path), None) = (&key.public_key_file, &key.public_key) {
-        key.public_key = read(format!("{place}.public_key_file"), path);
+fn of_token_key(place: &str, key: &mut TokenKeySettings, read: &mut ReadFile<'_>) {
+    into_secret(place, key.secret_file.as_deref(), &mut key.secret, read);
+    if let Some(path) = &key.public_key_file
+        && let Some(text) = read(format!("{place}.public_key_file"), path, key.public_key.is_some())
+    {
+        key.public_key = Some(text);
     }
 }
 
-fn into_secret(
-    place: String,
-    path: Option<&Path>,
-    secret: &mut Option<Secret>,
-    read: &mut dyn FnMut(String, &Path) -> Option<String>,
-) {
-    if let (Some(path), None) = (path, &secret) {
-        *secret = read(format!("{place}.secret_file"), path).map(Secret::new);
+fn into_secret(place: &str, path: Option<&Path>, secret: &mut Option<Secret>, read: &mut ReadFile<'_>) {
+    if let Some(path) = path
+        && let Some(text) = read(format!("{place}.secret_file"), path, secret.is_some())
+    {
+        *secret = Some(Secret::new(text));
     }
 }

@@ -328,6 +328,21 @@ fn secrets_are_read_from_files_and_shown_nowhere() {
     {
         assert!(said.contains(place), "{said}");
     }
+    assert!(!said.contains("set exactly one"), "{said}");
+}
+
+#[test]
+fn a_value_and_its_file_exclude_each_other() {
+    let both = format!("{}secret_file = \"/run/token\"\n", tenant_toml());
+    let pem = "[[tenants]]\nid = \"a\"\n[[tenants.token_keys]]\nalgorithm = \"ES256\"\npublic_key = \"x\"\npublic_key_file = \"x\"\n";
+    let sources = format!("{}jwks_url = \"https://a.example\"\n", tenant_toml());
+    for (text, expected) in
+        [(both.as_str(), "remove one of the two"), (pem, "remove one of the two"), (&sources, "set exactly one")]
+    {
+        let sources = Sources { file: Some(("f", text)), read: &|_| Ok(LONG.to_owned()), ..Sources::default() };
+        let said = said(Config::load(&sources));
+        assert!(said.contains(expected), "{said}");
+    }
 }
 
 #[test]

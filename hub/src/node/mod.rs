@@ -3,7 +3,7 @@
 //! The shards have a thread each; lanes, presence, store and internal API share the runtime that calls [`Node::start`].
 
 mod housekeeping;
-mod memory;
+pub(crate) mod memory;
 pub mod probe;
 mod shards;
 
@@ -147,7 +147,8 @@ impl Node {
         let lanes = Intake::new(count, limits.mailbox_messages);
         let broker: Arc<dyn Broker> = Arc::new(MemoryBroker::new(bus.clone(), lanes.inbox()));
         let logs = Logs::new(broker.clone(), store.clone());
-        let parts = Parts { broker: broker.clone(), logs: logs.clone(), shards: mailboxes.into(), limits: limits.clone() };
+        let parts =
+            Parts { broker: broker.clone(), logs: logs.clone(), shards: mailboxes.into(), limits: limits.clone() };
         let interest = Interest::start(lanes, &parts, &tokio::runtime::Handle::current());
         let probe_mailbox = readers.pop().unwrap_or_else(|| mailbox(1).1);
         let probe = Arc::new(Probe::start(broker.clone(), &interest, probe_mailbox, count).await);
@@ -177,26 +178,48 @@ impl Node {
             anonymous_tenant: ArcSwapOption::from_pointee(settings.anonymous_tenant),
             dev,
         });
-        let api = Api { services, control, api_keys: settings.api_keys, gatekeeper: gatekeeper.clone(), store: store.clone(), probe, metrics: settings.metrics };
+        let watermark =
+            Some(limits.memory_watermark_bytes).filter(|bytes| *bytes > 0).or_else(memory::default_watermark);
+        let api = Api::new(api::Parts {
+            services,
+            control,
+            api_keys: settings.api_keys,
+            gatekeeper: gatekeeper.clone(),
+            store: store.clone(),
+            probe,
+            metrics: settings.metrics,
+            memory_watermark: watermark,
+        });
         tokio::spawn(api::serve(internal_listener, api));
-        let watermark = Some(limits.memory_watermark_bytes).filter(|bytes| *bytes > 0).or_else(memory::default_watermark);
-        let house = House { bus, store: store.clone(), policy, revocations, gatekeeper: gatekeeper.clone(), shards: shards.clone(), clock: clock.clone(), watermark };
+        let house = House {
+            bus,
+            store: store.clone(),
+            policy,
+            revocations,
+            gatekeeper: gatekeeper.clone(),
+            shards: shards.clone(),
+            clock: clock.clone(),
+            watermark,
+        };
         house.start();
 
         let (closing, ended) = (watch::Sender::new(false), watch::Sender::new(false));
         let handshakes = Gatekeeper::new(handshake_bounds(), clock.now_ms());
-        let seeds = listeners.into_iter().zip(readers).enumerate().map(|(index, (listener, mailbox)): (usize, (_, MailboxReader))| shards::Seed {
-            index,
-            listener,
-            mailbox,
-            interest: interest.clone(),
-            public: entry.clone(),
-            handshakes: handshakes.clone(),
-            closing: closing.subscribe(),
-            ended: ended.subscribe(),
-        });
+        let seeds = listeners.into_iter().zip(readers).enumerate().map(
+            |(index, (listener, mailbox)): (usize, (_, MailboxReader))| shards::Seed {
+                index,
+                listener,
+                mailbox,
+                interest: interest.clone(),
+                public: entry.clone(),
+                handshakes: handshakes.clone(),
+                closing: closing.subscribe(),
+                ended: ended.subscribe(),
+            },
+        );
         let threads = seeds.map(shards::start).collect::<io::Result<Vec<_>>>().map_err(StartError::Thread)?;
-        let (drain_notice, drain) = (Duration::from_millis(limits.drain_notice_ms), Duration::from_millis(limits.drain_ms));
+        let (drain_notice, drain) =
+            (Duration::from_millis(limits.drain_notice_ms), Duration::from_millis(limits.drain_ms));
         Ok(Self { public, internal, entry, gatekeeper, shards, threads, closing, ended, store, drain_notice, drain })
     }
 

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use hubbub_protocol::UserId;
 use hubbub_protocol::channel::{ChannelKey, ChannelName, TenantId};
 use hubbub_protocol::frame::{PresenceChange, PresenceKind, ServerFrame};
-use hubbub_protocol::UserId;
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
@@ -32,7 +32,12 @@ struct Flight {
 
 impl Probe {
     /// Registers the interest in the canary's channel under the number of its mailbox.
-    pub(super) async fn start(broker: Arc<dyn Broker>, interest: &Interest, mailbox: MailboxReader, index: usize) -> Self {
+    pub(super) async fn start(
+        broker: Arc<dyn Broker>,
+        interest: &Interest,
+        mailbox: MailboxReader,
+        index: usize,
+    ) -> Self {
         // Both follow the rules of names. No namespace can be called so by a client: the tenant is not configured.
         let tenant = TenantId::parse("_canary").or_else(|_| TenantId::parse("canary")).expect("a valid name");
         let channel = ChannelKey::new(tenant, ChannelName::parse("canary:node").expect("a valid name"));
@@ -46,7 +51,8 @@ impl Probe {
         flight.number += 1;
         let number = flight.number;
         let user = UserId::parse("canary").map_err(|error| error.to_string())?;
-        let change = PresenceChange { channel: self.channel.channel.clone(), version: number, event: PresenceKind::Join, user };
+        let change =
+            PresenceChange { channel: self.channel.channel.clone(), version: number, event: PresenceKind::Join, user };
         let envelope = Envelope { channel: self.channel.clone(), content: Content::Presence(change) };
         let flown = timeout(PATIENCE, async {
             self.broker.publish(envelope).await.map_err(|error| error.to_string())?;

@@ -73,7 +73,7 @@ pub(super) enum CatchUp {
 /// failure on the way takes the subscriber back.
 pub(super) fn attach(
     shard: &Rc<Shard>,
-    services: &Services,
+    services: &Rc<Services>,
     id: ConnectionId,
     identity: &Identity,
     wish: &Subscribe,
@@ -131,7 +131,7 @@ fn refused(code: ErrorCode) -> AttachError {
 
 async fn find_begin(
     shard: &Rc<Shard>,
-    services: &Services,
+    services: &Rc<Services>,
     kind: LogKind,
     channel: &ChannelKey,
     since: Option<Position>,
@@ -196,7 +196,13 @@ fn settled(state: &mut State, attaching: &Attaching) -> (Attached, CatchUp) {
 
 /// Reads the log after an offset, page by page at the pace at which the outbox drains, then lets live messages follow.
 /// Subscriptions of one connection that catch up at the same time take turns.
-pub(super) async fn catch_up(shard: &Rc<Shard>, services: &Services, id: ConnectionId, attaching: &Attaching, after: u64) {
+pub(super) async fn catch_up(
+    shard: &Rc<Shard>,
+    services: &Rc<Services>,
+    id: ConnectionId,
+    attaching: &Attaching,
+    after: u64,
+) {
     let Attaching { channel, name, kind, .. } = attaching;
     let (limit, bytes) = (services.limits.page_messages, services.limits.page_bytes.min(services.limits.piece_bytes()));
     let mut reader = Reader { channel, name: *name, after, overflows: 0 };
@@ -256,8 +262,12 @@ impl Reader<'_> {
                 Entry::Tombstone { .. } => self.give_up(state, head.position, offset, GapReason::Expired),
                 Entry::Message(message) => {
                     self.after = offset;
-                    let delivery = self.delivery(Some(Position::new(head.position.epoch, offset)), ServerFrame::Message(message.clone()));
-                    let delivery = Delivery { conflate_key: message.conflate_key.clone(), cost: message.cost(), ..delivery };
+                    let delivery = self.delivery(
+                        Some(Position::new(head.position.epoch, offset)),
+                        ServerFrame::Message(message.clone()),
+                    );
+                    let delivery =
+                        Delivery { conflate_key: message.conflate_key.clone(), cost: message.cost(), ..delivery };
                     state.replay(self.name, &delivery);
                 }
             }

@@ -13,7 +13,7 @@ use crate::rate::Bucket;
 use crate::shard::{ConnectionId, Goodbye, Session, Shard};
 
 /// Opens the session of a connection, or closes it with the reason.
-pub(super) async fn connect(shard: Rc<Shard>, services: Services, id: ConnectionId, connect: Connect) {
+pub(super) async fn connect(shard: Rc<Shard>, services: Rc<Services>, id: ConnectionId, connect: Connect) {
     let identity = match prove(&services, &connect.token).await {
         Ok(identity) => identity,
         Err(error) => return refuse(&shard, id, &error),
@@ -64,14 +64,14 @@ pub(super) async fn connect(shard: Rc<Shard>, services: Services, id: Connection
 }
 
 /// A session for somebody who was proven.
-pub(super) fn new_session(services: &Services, identity: Identity, client: Option<&str>) -> Session {
+pub(super) fn new_session(services: &Rc<Services>, identity: Identity, client: Option<&str>) -> Session {
     let bucket = Bucket::full(services.limits.request_burst, services.clock.now_ms());
     let (id, client) = (services.clock.session_id(), client.map(Into::into));
     Session { id, identity, client, bucket, in_flight: 0, refused: 0, expiry_due: None, warned: false }
 }
 
 /// Proves a token that was not revoked.
-pub(super) async fn prove(services: &Services, token: &str) -> Result<Identity, AuthError> {
+pub(super) async fn prove(services: &Rc<Services>, token: &str) -> Result<Identity, AuthError> {
     let identity = services.verifier.verify(token).await?;
     if services.revocations.is_revoked(&identity) { Err(AuthError::Revoked) } else { Ok(identity) }
 }
@@ -97,7 +97,7 @@ type Resumed = (ChannelName, Result<Attaching, ErrorCode>);
 /// Starts all attaches before it waits for the first: the lanes register them together.
 async fn resume_all(
     shard: &Rc<Shard>,
-    services: &Services,
+    services: &Rc<Services>,
     id: ConnectionId,
     identity: &Identity,
     resume: Vec<Resume>,

@@ -49,7 +49,9 @@ pub enum Decision {
 pub fn decide(phase: Phase, frame: Result<ClientFrame, DecodeError>) -> Decision {
     match (phase, frame) {
         (Phase::Fresh, Ok(ClientFrame::Connect(connect))) => Decision::Connect(connect),
-        (Phase::Fresh, Ok(_)) => Decision::Close(bad_request("the first frame must be `connect`"), CloseCode::BadRequest),
+        (Phase::Fresh, Ok(_)) => {
+            Decision::Close(bad_request("the first frame must be `connect`"), CloseCode::BadRequest)
+        }
         (Phase::Fresh, Err(error)) => Decision::Close(error.into(), CloseCode::BadRequest),
         (Phase::Open, Err(error)) => Decision::Refuse(error.into()),
         (Phase::Open, Ok(frame)) => match frame {

@@ -15,7 +15,7 @@ use crate::shard::{ConnectionId, Goodbye, Shard};
 const REFUSALS: u32 = 500;
 
 /// What has to end before the next frame of the connection is read.
-pub(crate) type Wait = Pin<Box<dyn Future<Output = ()>>>;
+pub type Wait = Pin<Box<dyn Future<Output = ()>>>;
 
 /// Something came from the peer, whatever it was.
 pub fn hear(shard: &Rc<Shard>, id: ConnectionId) {
@@ -23,10 +23,12 @@ pub fn hear(shard: &Rc<Shard>, id: ConnectionId) {
 }
 
 /// A text frame came. What it asks for is under way when this returns; `Some` has to end before the next frame is read.
-pub(crate) fn receive(shard: &Rc<Shard>, services: &Services, id: ConnectionId, text: &str) -> Option<Wait> {
+pub fn receive(shard: &Rc<Shard>, services: &Rc<Services>, id: ConnectionId, text: &str) -> Option<Wait> {
     let phase = shard.with(|state| if state.session(id).is_some() { Phase::Open } else { Phase::Fresh });
     match decide(phase, json::decode(text)) {
-        Decision::Connect(connect) => Some(Box::pin(connect::connect(Rc::clone(shard), services.clone(), id, connect))),
+        Decision::Connect(connect) => {
+            Some(Box::pin(connect::connect(Rc::clone(shard), Rc::clone(services), id, connect)))
+        }
         Decision::Nothing => None,
         Decision::Close(error, code) => {
             let goodbye = Goodbye::Code(code);
@@ -50,7 +52,7 @@ pub(crate) fn receive(shard: &Rc<Shard>, services: &Services, id: ConnectionId, 
 }
 
 /// Takes a token from the connection's bucket; without one the request is refused, and at last the connection.
-fn within_rate(shard: &Rc<Shard>, services: &Services, id: ConnectionId, request: Option<RequestId>) -> bool {
+fn within_rate(shard: &Rc<Shard>, services: &Rc<Services>, id: ConnectionId, request: Option<RequestId>) -> bool {
     let (limits, now_ms) = (&services.limits, services.clock.now_ms());
     shard.with(|state| {
         let Some(session) = state.session(id) else { return false };
@@ -79,14 +81,20 @@ fn within_rate(shard: &Rc<Shard>, services: &Services, id: ConnectionId, request
 
 /// Starts a request in a task of its own. Tasks begin in the order in which they were started, so what publishes first is
 /// appended first.
-fn start(shard: &Rc<Shard>, services: &Services, id: ConnectionId, request_id: RequestId, request: Request) -> Option<Wait> {
+fn start(
+    shard: &Rc<Shard>,
+    services: &Rc<Services>,
+    id: ConnectionId,
+    request_id: RequestId,
+    request: Request,
+) -> Option<Wait> {
     let most = services.limits.requests_in_flight as u32;
     let full = shard.with(|state| {
         let Some(session) = state.session(id) else { return false };
         session.in_flight += 1;
         session.in_flight >= most
     });
-    let (task_shard, services) = (Rc::clone(shard), services.clone());
+    let (task_shard, services) = (Rc::clone(shard), Rc::clone(services));
     spawn_local(async move {
         requests::run(&task_shard, &services, id, request_id, request).await;
         task_shard.with(|state| state.request_ended(id));

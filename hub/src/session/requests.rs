@@ -3,7 +3,9 @@
 use std::rc::Rc;
 
 use hubbub_persistence::{Entry, ReadFrom};
-use hubbub_protocol::frame::{HistoryPage, HistoryQuery, Publish, Reply, RequestId, ServerError, ServerFrame, Side, Subscribe};
+use hubbub_protocol::frame::{
+    HistoryPage, HistoryQuery, Publish, Reply, RequestId, ServerError, ServerFrame, Side, Subscribe,
+};
 use hubbub_protocol::{ChannelName, ErrorCode};
 
 use super::Services;
@@ -24,7 +26,13 @@ struct Failure {
 }
 
 /// Does what was asked for and answers.
-pub(super) async fn run(shard: &Rc<Shard>, services: &Services, id: ConnectionId, request_id: RequestId, request: Request) {
+pub(super) async fn run(
+    shard: &Rc<Shard>,
+    services: &Rc<Services>,
+    id: ConnectionId,
+    request_id: RequestId,
+    request: Request,
+) {
     let Some(identity) = shard.with(|state| state.session(id).map(|session| session.identity.clone())) else { return };
     let asking = Asking { shard, services, id, request_id, identity };
     let answered = match request {
@@ -43,7 +51,7 @@ pub(super) async fn run(shard: &Rc<Shard>, services: &Services, id: ConnectionId
 
 struct Asking<'a> {
     shard: &'a Rc<Shard>,
-    services: &'a Services,
+    services: &'a Rc<Services>,
     id: ConnectionId,
     request_id: RequestId,
     identity: Identity,
@@ -66,7 +74,7 @@ impl Asking<'_> {
         })?;
         if let CatchUp::After(after) = next {
             // In a task of its own: catching up is not a request under way any more.
-            let (shard, services, id) = (Rc::clone(shard), (*services).clone(), *id);
+            let (shard, services, id) = (Rc::clone(shard), Rc::clone(services), *id);
             tokio::task::spawn_local(async move { catch_up(&shard, &services, id, &attaching, after).await });
         }
         Ok(())
@@ -130,7 +138,8 @@ impl Asking<'_> {
             let message = "the new token belongs to somebody else; open a new connection for another user";
             return Err(Failure::new(ErrorCode::Forbidden, message));
         }
-        let (expires_at, now_ms, policy) = (identity.expires_at_ms, self.services.clock.now_ms(), &self.services.policy);
+        let (expires_at, now_ms, policy) =
+            (identity.expires_at_ms, self.services.clock.now_ms(), &self.services.policy);
         self.shard.with(|state| {
             let Some(session) = state.session(self.id) else { return };
             session.identity = identity.clone();

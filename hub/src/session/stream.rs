@@ -43,7 +43,7 @@ pub struct StreamRequest {
 }
 
 /// Opens the stream; answers when its first event is on the way, or with why it can not be.
-pub async fn open_stream(shard: &Rc<Shard>, services: &Services, request: StreamRequest) -> Result<(), String> {
+pub async fn open_stream(shard: &Rc<Shard>, services: &Rc<Services>, request: StreamRequest) -> Result<(), String> {
     let StreamRequest { identity, channels, since, rewind, interval_ms, ticket, pipe, admission } = request;
     let now_ms = services.clock.now_ms();
     let session = new_session(services, identity.clone(), None);
@@ -70,7 +70,7 @@ pub async fn open_stream(shard: &Rc<Shard>, services: &Services, request: Stream
 }
 
 /// A namespace that keeps the last value begins with it.
-fn wish(services: &Services, channel: &ChannelName, since: Option<Position>, rewind: Option<u32>) -> Subscribe {
+fn wish(services: &Rc<Services>, channel: &ChannelName, since: Option<Position>, rewind: Option<u32>) -> Subscribe {
     let last_value = services.policy.namespaces().of(channel).is_some_and(|namespace| namespace.last_value);
     let rewind = if since.is_some() { None } else { rewind.or(last_value.then_some(1)) };
     Subscribe { channel: channel.clone(), since, rewind, presence: false, conflate: false }
@@ -78,7 +78,7 @@ fn wish(services: &Services, channel: &ChannelName, since: Option<Position>, rew
 
 async fn attach_all(
     shard: &Rc<Shard>,
-    services: &Services,
+    services: &Rc<Services>,
     id: ConnectionId,
     identity: &Identity,
     wishes: impl Iterator<Item = Subscribe>,
@@ -98,7 +98,7 @@ async fn attach_all(
 /// Sends the first event and lets the channels follow.
 async fn begin(
     shard: &Rc<Shard>,
-    services: &Services,
+    services: &Rc<Services>,
     id: ConnectionId,
     attached: Vec<Attaching>,
     interval_ms: u64,
@@ -127,7 +127,7 @@ async fn begin(
             mailbox.send(Mail::EndTicket(ticket)).await;
         }
     }
-    let (shard, services) = (Rc::clone(shard), services.clone());
+    let (shard, services) = (Rc::clone(shard), Rc::clone(services));
     spawn_local(async move {
         for (attaching, after) in late {
             catch_up(&shard, &services, id, &attaching, after).await;

@@ -81,10 +81,14 @@ impl State {
     /// Writes something that was read from the log for a subscription that catches up.
     pub fn replay(&mut self, name: SubscriptionId, delivery: &Delivery) {
         let Some(connection) = self.connections.get(name.connection) else { return };
-        let Some((slot, place)) = connection.named(name.serial).map(|subscription| (subscription.slot, subscription.place)) else {
+        let Some((slot, place)) =
+            connection.named(name.serial).map(|subscription| (subscription.slot, subscription.place))
+        else {
             return;
         };
-        let Some(flags) = self.channels.get(slot).and_then(|known| known.subscribers.get(place as usize)).map(|s| s.flags) else {
+        let Some(flags) =
+            self.channels.get(slot).and_then(|known| known.subscribers.get(place as usize)).map(|s| s.flags)
+        else {
             return;
         };
         self.write_caught(slot, name.connection.index, flags, delivery);

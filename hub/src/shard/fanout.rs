@@ -65,7 +65,10 @@ impl State {
     }
 
     fn fan_out_block(&mut self, slot: u32, block: &[Delivery], subscribers: &[Subscriber], droppable: bool) {
-        let first = block.iter().find_map(|delivery| delivery.position).map_or(u64::MAX, |position| first_offset(block, position.offset));
+        let first = block
+            .iter()
+            .find_map(|delivery| delivery.position)
+            .map_or(u64::MAX, |position| first_offset(block, position.offset));
         let for_all = block.iter().all(|delivery| !delivery.presence);
         let mut shared: Option<Rc<[u8]>> = None;
         let mut singles: Vec<Option<Rc<[u8]>>> = vec![None; block.len()];
@@ -134,7 +137,9 @@ impl State {
 
     /// An event is a line of this stream's own positions and the shared body.
     fn push_event(&mut self, slot: u32, connection: u32, delivery: &Delivery) -> bool {
-        let Some(stream) = self.connections.at(connection).and_then(|connection| connection.stream()) else { return true };
+        let Some(stream) = self.connections.at(connection).and_then(|connection| connection.stream()) else {
+            return true;
+        };
         let mut event = Vec::with_capacity(delivery.cost + 64);
         if let Some(position) = delivery.position {
             for (of, sent) in &mut stream.channels {
@@ -180,7 +185,8 @@ impl State {
                 }
                 return;
             }
-            let Some((slot, skipped, delivery)) = connection.extra.as_mut().and_then(|extra| extra.conflater.take()) else {
+            let Some((slot, skipped, delivery)) = connection.extra.as_mut().and_then(|extra| extra.conflater.take())
+            else {
                 return;
             };
             let stream = connection.stream().is_some();

@@ -29,13 +29,17 @@ impl State {
     #[inline]
     pub(super) fn push_at(&mut self, index: u32, bytes: &Rc<[u8]>, droppable: bool) -> bool {
         let bounds = self.bounds();
-        let Some(connection) = self.connections.at(index).filter(|connection| connection.is_open()) else { return true };
+        let Some(connection) = self.connections.at(index).filter(|connection| connection.is_open()) else {
+            return true;
+        };
         let mut pushed = connection.outbox.push(bytes, droppable, bounds);
         if pushed == Pushed::Full && !connection.blocked {
             // Not slow, only not asked yet: the reader takes what waits, then this. Whoever waits for a drained outbox goes on
             // later: this comes first.
             self.write_out(index);
-            let Some(connection) = self.connections.at(index).filter(|connection| connection.is_open()) else { return true };
+            let Some(connection) = self.connections.at(index).filter(|connection| connection.is_open()) else {
+                return true;
+            };
             pushed = connection.outbox.push(bytes, droppable, bounds);
         }
         let Some(connection) = self.connections.at(index) else { return true };
@@ -79,7 +83,9 @@ impl State {
     /// Writes what waits; answers whether nothing does any more.
     fn write_out(&mut self, index: u32) -> bool {
         let tick = self.wheel.tick();
-        let Some(connection) = self.connections.at(index).filter(|connection| !connection.blocked) else { return false };
+        let Some(connection) = self.connections.at(index).filter(|connection| !connection.blocked) else {
+            return false;
+        };
         if connection.format == Format::Sse {
             connection.active = tick;
         }

@@ -6,13 +6,15 @@ use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use hubbub_protocol::channel::{ChannelKey, TenantId, UserId};
+use hubbub_protocol::channel::{ChannelKey, ChannelName, TenantId, UserId};
 use hubbub_protocol::frame::ServerFrame;
 use hubbub_protocol::{CloseCode, ErrorCode, Position};
 use tokio::sync::{Notify, oneshot};
 
-use super::channels::{CATCHING, Channels, Opened, SlotRules, Subscriber};
-use super::connection::{Connection, ConnectionId, Connections, Gate, Goodbye, Session, Stream, Subscription, SubscriptionId};
+use super::channels::{CATCHING, Channels, Opened, Slot, SlotRules, Subscriber};
+use super::connection::{
+    Connection, ConnectionId, Connections, Gate, Goodbye, Session, Stream, Subscription, SubscriptionId,
+};
 use super::timers::Timer;
 use super::wheel::Wheel;
 use super::wire::Wire;
@@ -102,7 +104,8 @@ impl State {
         let Some(connection) = self.connections.get(id) else { return };
         self.sessions += usize::from(connection.session.is_none());
         connection.session = Some(Box::new(session));
-        let heartbeat = if connection.format == Format::Json { self.limits.heartbeat_ms } else { self.limits.sse_heartbeat_ms };
+        let heartbeat =
+            if connection.format == Format::Json { self.limits.heartbeat_ms } else { self.limits.sse_heartbeat_ms };
         self.wheel.arm(heartbeat, Timer::Heartbeat(id));
         self.watch_expiry(id, now_ms);
     }
@@ -142,7 +145,13 @@ impl State {
 
     /// Makes a connection an SSE stream over channels, in the order of its URL, that flushes at most once in `interval_ms`.
     /// Of streams with one ticket the newest lives.
-    pub fn open_stream(&mut self, id: ConnectionId, channels: &[ChannelKey], interval_ms: u64, ticket: Option<TicketId>) {
+    pub fn open_stream(
+        &mut self,
+        id: ConnectionId,
+        channels: &[ChannelKey],
+        interval_ms: u64,
+        ticket: Option<TicketId>,
+    ) {
         let channels = channels.iter().map(|channel| (self.channels.find(channel).unwrap_or(u32::MAX), None)).collect();
         let rotation_ms = self.limits.sse_rotation_ms;
         // Ten percent up or down: streams that began together do not end together.
@@ -322,7 +331,8 @@ impl State {
 
     /// Nobody came back to the channel: the interest ends.
     pub(super) fn linger_over(&mut self, slot: u32, emptied: u32) {
-        let over = self.channels.get(slot).is_some_and(|known| known.subscribers.is_empty() && known.emptied == emptied);
+        let over =
+            self.channels.get(slot).is_some_and(|known| known.subscribers.is_empty() && known.emptied == emptied);
         if over && let Some(slot) = self.channels.remove(slot) {
             self.effects.push(Effect::Detach(slot.key));
         }
@@ -367,16 +377,37 @@ impl State {
         let Some(connection) = self.connections.get(id) else { return };
         let slots: Vec<u32> = connection.subscriptions.iter().map(|subscription| subscription.slot).collect();
         for slot in slots {
-            let Some(key) = self.channels.peek(slot).map(|slot| slot.key.clone()).filter(|key| !allowed(key)) else { continue };
+            let Some(key) = self.channels.peek(slot).map(|slot| slot.key.clone()).filter(|key| !allowed(key)) else {
+                continue;
+            };
             self.unsubscribe(id, &key);
             self.send(id, &ServerFrame::Unsubscribed { id: None, channel: key.channel, code: Some(code) });
         }
     }
 
-    /// How many subscribers each channel of a tenant has.
-    pub(super) fn channel_counts(&self, tenant: &TenantId) -> Vec<(ChannelKey, usize)> {
-        let of_tenant = self.channels.iter().filter(|slot| slot.key.tenant == *tenant && !slot.subscribers.is_empty());
-        of_tenant.map(|slot| (slot.key.clone(), slot.subscribers.len())).collect()
+    /// How many subscribers the first `limit` channels of a tenant behind `after` have, in no order.
+    pub(super) fn channel_counts(
+        &self,
+        tenant: &TenantId,
+        after: Option<&ChannelName>,
+        limit: usize,
+    ) -> Vec<(ChannelName, usize)> {
+        let wanted = |slot: &&Slot| {
+            let behind = after.is_none_or(|after| slot.key.channel > *after);
+            slot.key.tenant == *tenant && !slot.subscribers.is_empty() && behind
+        };
+        let mut slots: Vec<&Slot> = self.channels.iter().filter(wanted).collect();
+        if limit < slots.len() {
+            slots.select_nth_unstable_by(limit, |one, other| one.key.channel.cmp(&other.key.channel));
+            slots.truncate(limit);
+        }
+        slots.into_iter().map(|slot| (slot.key.channel.clone(), slot.subscribers.len())).collect()
+    }
+
+    /// How many subscribers a channel has.
+    pub(super) fn subscribers(&self, channel: &ChannelKey) -> usize {
+        let slot = self.channels.find(channel).and_then(|slot| self.channels.peek(slot));
+        slot.map_or(0, |slot| slot.subscribers.len())
     }
 }
 

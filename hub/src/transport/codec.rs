@@ -8,11 +8,11 @@
 use std::io::{self, Cursor, Read, Write};
 
 use hubbub_protocol::CloseCode;
+use tungstenite::Message;
 use tungstenite::error::Error;
 use tungstenite::protocol::frame::FrameHeader;
 use tungstenite::protocol::frame::coding::OpCode;
 use tungstenite::protocol::{Role, WebSocketConfig, WebSocketContext};
-use tungstenite::Message;
 
 /// Longest header of a frame, in bytes (RFC 6455, 5.2).
 const HEADER_BYTES: usize = 14;

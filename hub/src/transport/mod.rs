@@ -10,6 +10,7 @@ mod codec;
 mod sse;
 mod websocket;
 
+pub mod hostile;
 mod pages;
 pub mod problem;
 
@@ -59,8 +60,10 @@ pub(crate) const INTAKE: usize = 1_024;
 /// Takes over what the handlers hand to a shard, until they are gone.
 pub(crate) async fn take_in(shard: Rc<Shard>, services: Services, mut intake: mpsc::Receiver<Intake>) {
     let reading = Reading::new(services.limits.frame_bytes);
+    // One for the shard: a connection keeps a pointer.
+    let services = Rc::new(services);
     while let Some(next) = intake.recv().await {
-        let (shard, services) = (Rc::clone(&shard), services.clone());
+        let (shard, services) = (Rc::clone(&shard), Rc::clone(&services));
         match next {
             Intake::Socket(upgraded) => {
                 spawn_local(websocket::serve(shard, services, Rc::clone(&reading), upgraded));

@@ -3,7 +3,9 @@
 use axum::Json;
 use axum::extract::{Query, State};
 use axum::http::Uri;
-use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
+use axum::http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+};
 use axum::response::{IntoResponse, Response};
 use hubbub_protocol::{ErrorCode, UserId};
 use rust_embed::RustEmbed;
@@ -14,13 +16,14 @@ use super::public::Entry;
 use crate::auth::mint::TokenDraft;
 
 /// Only what the page brings itself, and connections to where it came from.
-const POLICY: &str = "default-src 'self'; connect-src 'self' ws: wss:; img-src 'self' data:; frame-ancestors 'self'; base-uri 'none'";
+const POLICY: &str =
+    "default-src 'self'; connect-src 'self' ws: wss:; img-src 'self' data:; frame-ancestors 'self'; base-uri 'none'";
 
 /// How long a development token lives, in seconds.
 const TOKEN_S: u64 = 12 * 3_600;
 
 #[derive(RustEmbed)]
-#[folder = "$CARGO_MANIFEST_DIR/../clients/web/dist"]
+#[folder = "../clients/web/dist"]
 #[allow_missing = true]
 struct Built;
 
@@ -65,7 +68,8 @@ pub(super) async fn dev_token(
     let user = UserId::parse(&sub).map_err(|error| Problem::new(ErrorCode::BadRequest, error.to_string()))?;
     let key = entry.public.dev.as_ref().ok_or_else(|| Problem::new(ErrorCode::NotFound, "only in development mode"))?;
     let now_s = entry.public.services.clock.now_ms() / 1_000;
-    let token = TokenDraft { sub: user.to_string(), iat: now_s, exp: now_s + TOKEN_S, ..TokenDraft::default() }.sign(key);
+    let token =
+        TokenDraft { sub: user.to_string(), iat: now_s, exp: now_s + TOKEN_S, ..TokenDraft::default() }.sign(key);
     let token = token.map_err(|error| Problem::new(ErrorCode::Internal, error.to_string()))?;
     Ok(Json(TokenAnswer { token }))
 }

@@ -1,8 +1,8 @@
 //! Problem details (RFC 9457): how HTTP requests fail, on both ports.
 
 use axum::Json;
-use axum::http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use axum::http::StatusCode;
+use axum::http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use axum::response::{IntoResponse, Response};
 use hubbub_protocol::ErrorCode;
 use serde::Serialize;

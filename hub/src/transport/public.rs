@@ -62,19 +62,26 @@ pub(super) struct Peer {
 pub(crate) fn router(intake: mpsc::Sender<Intake>, public: Arc<Public>) -> Router {
     let dev = public.dev.is_some();
     let origins = Arc::clone(&public.origins);
-    let allowed = AllowOrigin::predicate(move |origin: &HeaderValue, _| origins.allows(Some(origin.to_str().unwrap_or(""))));
-    let cors = CorsLayer::new()
-        .allow_origin(allowed)
-        .allow_methods([Method::GET, Method::POST])
-        .allow_headers([AUTHORIZATION, CONTENT_TYPE, HeaderName::from_static("last-event-id")]);
+    let allowed =
+        AllowOrigin::predicate(move |origin: &HeaderValue, _| origins.allows(Some(origin.to_str().unwrap_or(""))));
+    let cors = CorsLayer::new().allow_origin(allowed).allow_methods([Method::GET, Method::POST]).allow_headers([
+        AUTHORIZATION,
+        CONTENT_TYPE,
+        HeaderName::from_static("last-event-id"),
+    ]);
     let mut router = Router::new()
         .route("/ws", get(websocket::upgrade_native))
         .route("/sse", get(sse::open))
         .route("/v1/tickets", post(sse::issue_ticket));
     if dev {
-        router = router.route("/echo", get(websocket::upgrade_echo)).route("/dev/token", get(pages::dev_token)).fallback(get(pages::page));
+        router = router
+            .route("/echo", get(websocket::upgrade_echo))
+            .route("/dev/token", get(pages::dev_token))
+            .fallback(get(pages::page));
     } else {
-        router = router.fallback(|| async { Problem::new(ErrorCode::NotFound, "there is nothing here; try /ws, /sse or /v1/tickets") });
+        router = router.fallback(|| async {
+            Problem::new(ErrorCode::NotFound, "there is nothing here; try /ws, /sse or /v1/tickets")
+        });
     }
     router.layer(cors).with_state(Entry { intake, public })
 }

@@ -43,7 +43,8 @@ struct Query {
 
 /// `GET /sse`.
 pub(super) async fn open(State(entry): State<Entry>, request: Request) -> Response {
-    let streams = request.headers().get(ACCEPT).is_some_and(|accept| accept.as_bytes().starts_with(b"text/event-stream"));
+    let streams =
+        request.headers().get(ACCEPT).is_some_and(|accept| accept.as_bytes().starts_with(b"text/event-stream"));
     match try_open(&entry, request).await {
         Ok(response) => response,
         // A browser gives up for good on any other status: what passes is told inside a stream that ends at once.
@@ -79,9 +80,13 @@ async fn try_open(entry: &Entry, request: Request) -> Result<Response, Failure> 
     let Query { channels, rewind, interval_ms, .. } = query;
     let stream = StreamRequest { identity, channels, since, rewind, interval_ms, ticket, pipe: writer, admission };
     let (reply, opened) = oneshot::channel();
-    let away = || Problem::new(ErrorCode::Unavailable, "the stream can not begin now, try again").retry_after(Some(1_000));
+    let away =
+        || Problem::new(ErrorCode::Unavailable, "the stream can not begin now, try again").retry_after(Some(1_000));
     entry.intake.send(Intake::Stream(Box::new(stream), reply)).await.map_err(|_| away())?;
-    opened.await.map_err(|_| away())?.map_err(|why| Problem::new(ErrorCode::Unavailable, why).retry_after(Some(1_000)))?;
+    opened
+        .await
+        .map_err(|_| away())?
+        .map_err(|why| Problem::new(ErrorCode::Unavailable, why).retry_after(Some(1_000)))?;
     Ok(event_stream(Body::new(PipeBody(reader))))
 }
 
@@ -104,7 +109,8 @@ async fn identify(entry: &Entry, query: &Query, headers: &HeaderMap) -> Result<(
         return Ok((identity, None));
     }
     let tenant = entry.public.anonymous_tenant.load_full();
-    let needed = || Problem::new(ErrorCode::Unauthorized, "send a token as `Authorization: Bearer <token>`, or a ticket");
+    let needed =
+        || Problem::new(ErrorCode::Unauthorized, "send a token as `Authorization: Bearer <token>`, or a ticket");
     let tenant = tenant.map(|tenant| TenantId::clone(&tenant)).ok_or_else(needed)?;
     Ok((Identity::anonymous(tenant), None))
 }
@@ -118,7 +124,9 @@ fn parse(text: &str) -> Result<Query, Problem> {
                 return Err(bad(format!("a stream has at most {} channels", limits::SSE_CHANNELS)));
             }
             "channel" => query.channels.push(ChannelName::parse(&value).map_err(|error| bad(error.to_string()))?),
-            "rewind" => query.rewind = Some(number().ok_or_else(|| bad(format!("`rewind` is 1 to {}", limits::REWIND)))?),
+            "rewind" => {
+                query.rewind = Some(number().ok_or_else(|| bad(format!("`rewind` is 1 to {}", limits::REWIND)))?)
+            }
             "max_rate" => query.interval_ms = interval_of(&value)?,
             "ticket" => query.ticket = Some(value.into_owned()),
             "last_event_id" => query.last_event_id = Some(value.into_owned()),
@@ -139,7 +147,8 @@ fn parse(text: &str) -> Result<Query, Problem> {
 
 fn interval_of(rate: &str) -> Result<u64, Problem> {
     let rate = rate.parse::<f64>().ok().filter(|rate| RATES.contains(rate));
-    let rate = rate.ok_or_else(|| bad(format!("`max_rate` is {} to {} flushes a second", RATES.start(), RATES.end())))?;
+    let rate =
+        rate.ok_or_else(|| bad(format!("`max_rate` is {} to {} flushes a second", RATES.start(), RATES.end())))?;
     Ok((1_000.0 / rate).round() as u64)
 }
 

@@ -5,9 +5,12 @@ use std::io;
 use std::net::IpAddr;
 use std::rc::Rc;
 
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
-use axum::http::header::{CONNECTION, HeaderMap, HeaderName, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE};
+use axum::http::header::{
+    CONNECTION, HeaderMap, HeaderName, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION,
+    UPGRADE,
+};
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use hubbub_protocol::{CloseCode, ErrorCode};
@@ -89,7 +92,11 @@ fn upgrade(entry: &Entry, mut request: Request, mode: Mode) -> Result<Response, 
 fn accept_key(method: &Method, headers: &HeaderMap) -> Result<HeaderValue, Problem> {
     let has = |name: HeaderName, token: &str| {
         let values = headers.get_all(name);
-        values.iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(',')).any(|part| part.trim().eq_ignore_ascii_case(token))
+        values
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .flat_map(|value| value.split(','))
+            .any(|part| part.trim().eq_ignore_ascii_case(token))
     };
     if *method != Method::GET || !has(CONNECTION, "upgrade") || !has(UPGRADE, "websocket") {
         let detail = "open this address as a WebSocket (GET with `Connection: Upgrade` and `Upgrade: websocket`)";
@@ -100,12 +107,13 @@ fn accept_key(method: &Method, headers: &HeaderMap) -> Result<HeaderValue, Probl
     }
     // 16 bytes in base 64.
     let key = headers.get(SEC_WEBSOCKET_KEY).map(HeaderValue::as_bytes).filter(|key| key.len() == 24);
-    let key = key.ok_or_else(|| Problem::new(ErrorCode::BadRequest, "`Sec-WebSocket-Key` must be 16 bytes in base 64"))?;
+    let key =
+        key.ok_or_else(|| Problem::new(ErrorCode::BadRequest, "`Sec-WebSocket-Key` must be 16 bytes in base 64"))?;
     HeaderValue::try_from(derive_accept_key(key)).map_err(|_| Problem::new(ErrorCode::Internal, "the handshake failed"))
 }
 
 /// Serves a socket until it ends.
-pub(super) async fn serve(shard: Rc<Shard>, services: Services, reading: Rc<Reading>, upgraded: Upgraded) {
+pub(super) async fn serve(shard: Rc<Shard>, services: Rc<Services>, reading: Rc<Reading>, upgraded: Upgraded) {
     let Upgraded { socket, early, admission, mode } = upgraded;
     // Small frames leave at once; batching is ours.
     if let Err(error) = socket.set_nodelay(true) {
@@ -117,8 +125,10 @@ pub(super) async fn serve(shard: Rc<Shard>, services: Services, reading: Rc<Read
         (id, state.wire(id))
     });
     let Some(wire) = wire else { return };
-    let mut connection = Reader { shard, services, reading, id, mode, inbound: Inbound::default() };
-    if connection.take(&early).await {
+    let inbound = Inbound::default();
+    let mut connection = Reader { shard, services, reading, id, mode, inbound };
+    // The buffer of the handshake goes before the long wait: kept, it would be most of what an idle connection costs.
+    if Box::pin(connection.take(early)).await {
         connection.read(&wire, peer).await;
     }
     connection.shard.with(|state| state.remove(id));
@@ -127,7 +137,7 @@ pub(super) async fn serve(shard: Rc<Shard>, services: Services, reading: Rc<Read
 /// The read side of one socket.
 struct Reader {
     shard: Rc<Shard>,
-    services: Services,
+    services: Rc<Services>,
     reading: Rc<Reading>,
     id: ConnectionId,
     mode: Mode,
@@ -146,7 +156,8 @@ impl Reader {
                 Ok(Came::Nothing) => {}
                 Ok(Came::End) => return,
                 Ok(Came::Messages(messages)) => {
-                    if !self.receive(messages).await {
+                    // Boxed, so that the future of a silent connection stays small.
+                    if !Box::pin(self.receive(messages)).await {
                         return;
                     }
                 }
@@ -168,11 +179,9 @@ impl Reader {
     }
 
     /// Takes bytes that came with the handshake.
-    async fn take(&mut self, early: &[u8]) -> bool {
-        if early.is_empty() {
-            return true;
-        }
-        let messages = self.parse(early);
+    async fn take(&mut self, early: Bytes) -> bool {
+        let messages = self.parse(&early);
+        drop(early);
         self.receive(messages).await
     }
 

@@ -20,7 +20,11 @@ async fn acks_count_one_two_three_and_messages_follow() {
             assert_eq!((position.epoch, position.offset), (head.epoch, offset), "{name}");
             let message = peer.message().await;
             assert_eq!((message.position, message.id, message.time), (ack.position, ack.message, ack.time));
-            assert_eq!(message.key.as_ref().map(Key::as_str), Some(format!("key {offset}").as_str()), "the key comes back");
+            assert_eq!(
+                message.key.as_ref().map(Key::as_str),
+                Some(format!("key {offset}").as_str()),
+                "the key comes back"
+            );
             assert_eq!(message.from.as_ref().map(|user| user.as_str()), Some("u1"));
         }
         peer.expect_nothing().await;
@@ -58,7 +62,11 @@ async fn a_key_makes_a_repetition_harmless() {
         assert_eq!(conflict, ErrorCode::KeyConflict);
         let others = other.publish(keyed(name, "1", "k")).await;
         assert_eq!(others.position.expect("a log").offset, 2, "keys belong to their publisher");
-        assert_eq!(other.publish(keyed(&format!("{name}2"), "2", "k")).await.position.expect("a log").offset, 1, "and to their channel");
+        assert_eq!(
+            other.publish(keyed(&format!("{name}2"), "2", "k")).await.position.expect("a log").offset,
+            1,
+            "and to their channel"
+        );
         assert_eq!(peer.offsets(2).await, [1, 2]);
         peer.expect_nothing().await;
     }

@@ -66,7 +66,14 @@ async fn tokens_that_prove_nothing_are_refused() {
 #[tokio::test]
 async fn another_first_frame_is_refused() {
     let hub = Hub::dev();
-    let texts = [r#"{"type":"pong"}"#, r#"{"type":"subscribe","id":1,"channel":"live:a"}"#, "[]", "{", "", r#"{"type":"connect"}"#];
+    let texts = [
+        r#"{"type":"pong"}"#,
+        r#"{"type":"subscribe","id":1,"channel":"live:a"}"#,
+        "[]",
+        "{",
+        "",
+        r#"{"type":"connect"}"#,
+    ];
     for text in texts {
         let mut peer = Peer::open(&hub).await;
         peer.raw.send_text(text).await.expect("sent");
@@ -79,7 +86,9 @@ async fn a_second_connect_is_refused_and_changes_nothing() {
     let hub = Hub::dev();
     let mut peer = Peer::connect(&hub, "u1").await;
     peer.send(&connect_frame(token("u2"))).await;
-    assert!(matches!(peer.frame().await, ServerFrame::Error(error) if error.code == ErrorCode::BadRequest && error.id.is_none()));
+    assert!(
+        matches!(peer.frame().await, ServerFrame::Error(error) if error.code == ErrorCode::BadRequest && error.id.is_none())
+    );
     peer.subscribe(fresh("live:a")).await;
     peer.publish(crate::peer::draft("live:a", "1")).await;
     assert_eq!(peer.message().await.from.expect("an author").as_str(), "u1");

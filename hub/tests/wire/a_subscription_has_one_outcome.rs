@@ -175,10 +175,15 @@ async fn many_channels_are_taken_up_with_an_outcome_each() {
     for ((result, wish), outcome) in connected.subscriptions.iter().zip(&wishes).zip(outcomes) {
         assert_eq!(result.channel, wish.channel, "in the order of the request");
         match outcome {
-            Ok(Some(outcome)) => assert_eq!(result.result.map(|attached| attached.outcome), Ok(outcome), "{}", wish.channel),
+            Ok(Some(outcome)) => {
+                assert_eq!(result.result.map(|attached| attached.outcome), Ok(outcome), "{}", wish.channel)
+            }
             Ok(None) => {
                 let attached = result.result.expect("attached");
-                assert!(matches!(attached.outcome, Outcome::Gap { reason: GapReason::Epoch, lost } if lost.to == 0), "{attached:?}");
+                assert!(
+                    matches!(attached.outcome, Outcome::Gap { reason: GapReason::Epoch, lost } if lost.to == 0),
+                    "{attached:?}"
+                );
             }
             Err(code) => assert_eq!(result.result, Err(code), "{}", wish.channel),
         }
@@ -206,7 +211,9 @@ async fn an_unknown_epoch_is_a_gap_and_then_everything_comes() {
             let mut peer = Peer::connect(&hub, "u1").await;
             let attached = peer.subscribe(since(name, Position::new(Epoch::from_u64(1), offset))).await;
             assert_eq!(attached.head, Some(head), "{name}");
-            let Outcome::Gap { lost, reason: GapReason::Epoch } = attached.outcome else { panic!("{name}: {attached:?}") };
+            let Outcome::Gap { lost, reason: GapReason::Epoch } = attached.outcome else {
+                panic!("{name}: {attached:?}")
+            };
             assert_eq!(attached.start(), lost.to);
             assert_eq!(peer.offsets((40 - lost.to) as usize).await, (lost.to + 1..=40).collect::<Vec<_>>());
             assert_eq!(lost.to, 0, "{name}: nothing that there is may be left out");

@@ -159,7 +159,10 @@ async fn when_many_channels_catch_up_at_once() {
     for number in 0..CHANNELS {
         let items: Vec<_> = (0..600).map(|_| format!(r#"{{"channel":"chat:{number}","data":{text}}}"#)).collect();
         let answer = hub.post("/v1/batch", &format!(r#"{{"publishes":[{}]}}"#, items.join(","))).await;
-        epochs.push(hubbub_protocol::Epoch::parse(answer.json()["results"][0]["epoch"].as_str().expect("a log")).expect("an epoch"));
+        epochs.push(
+            hubbub_protocol::Epoch::parse(answer.json()["results"][0]["epoch"].as_str().expect("a log"))
+                .expect("an epoch"),
+        );
     }
     // Half a mebibyte of history for each of 24 channels, all asked for at once by somebody who reads slowly.
     let mut reader = Peer::connect_slow(&hub, "u1", 8 * 1024).await;
@@ -185,7 +188,11 @@ async fn when_many_channels_catch_up_at_once() {
 #[tokio::test]
 async fn when_the_gate_is_small() {
     // Everything that comes during the last page overflows it at once.
-    let hub = Setup::new().limit("gate_bytes", 400).limit("requests_per_second", 1_000_000).limit("request_burst", 1_000_000).start();
+    let hub = Setup::new()
+        .limit("gate_bytes", 400)
+        .limit("requests_per_second", 1_000_000)
+        .limit("request_burst", 1_000_000)
+        .start();
     let head = hub.publish_numbers("chat:a", 0..2_000).await.expect("a log");
     let stop = Arc::new(AtomicBool::new(false));
     let publishing = tokio::spawn(publish_until(Peer::connect(&hub, "p").await, "chat:a", stop.clone()));

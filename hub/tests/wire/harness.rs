@@ -98,7 +98,8 @@ impl Hub {
         for (flag, port) in ["--public", "--internal"].into_iter().zip(setup.ports) {
             command.arg(flag).arg(format!("127.0.0.1:{port}"));
         }
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("starts");
+        let mut child =
+            command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("starts");
         let said = Arc::new(Mutex::new(String::new()));
         keep(child.stderr.take().expect("a pipe"), Arc::clone(&said));
         let ready = ready_line(&mut child);

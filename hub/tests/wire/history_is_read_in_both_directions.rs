@@ -92,7 +92,10 @@ async fn ends_and_bounds() {
         let id = peer.next_id();
         peer.raw.send_text(format!(r#"{{"type":"history","id":{id},"channel":"chat:a",{text}}}"#)).await.expect("sent");
         let answer = peer.answer(id).await;
-        assert!(matches!(&answer, ServerFrame::Error(error) if error.code == ErrorCode::BadRequest), "{text}: {answer:?}");
+        assert!(
+            matches!(&answer, ServerFrame::Error(error) if error.code == ErrorCode::BadRequest),
+            "{text}: {answer:?}"
+        );
     }
 }
 
@@ -140,7 +143,9 @@ async fn a_slow_reader_may_ask_for_many_pages() {
         other.history("chat:a", Side::After(0), 400).await;
     }
     for id in 1..=PAGES {
-        let ServerFrame::Reply { result: Reply::History(page), .. } = peer.answer(id).await else { panic!("no page {id}") };
+        let ServerFrame::Reply { result: Reply::History(page), .. } = peer.answer(id).await else {
+            panic!("no page {id}")
+        };
         assert_eq!(page.messages.len(), 400);
     }
 }

@@ -3,7 +3,9 @@
 use std::collections::VecDeque;
 
 use hubbub_client::{RawConnection, RawOptions, Received};
-use hubbub_protocol::frame::{Connected, HistoryPage, HistoryQuery, PresenceSnapshot, Publish, Reply, Resume, Side, Subscribe};
+use hubbub_protocol::frame::{
+    Connected, HistoryPage, HistoryQuery, PresenceSnapshot, Publish, Reply, Resume, Side, Subscribe,
+};
 use hubbub_protocol::outcome::Attached;
 use hubbub_protocol::{ChannelName, ClientFrame, Data, ErrorCode, Key, Message, MessageId, Position, ServerFrame};
 

@@ -48,7 +48,8 @@ async fn the_first_connection_joins_and_the_last_leaves() {
     second.subscribe(fresh("chat:a")).await;
     let snapshot = watcher.presence("chat:a").await;
     assert_eq!((snapshot.version, snapshot.count), (joined.version, 2), "a second connection is silent");
-    let connections: Vec<_> = snapshot.users.iter().map(|present| (present.user.as_str(), present.connections)).collect();
+    let connections: Vec<_> =
+        snapshot.users.iter().map(|present| (present.user.as_str(), present.connections)).collect();
     assert_eq!(connections, [("u1", 2), ("watcher", 1)]);
     first.unsubscribe("chat:a").await;
     drop(second);
@@ -117,7 +118,8 @@ async fn somebody_who_catches_up_is_told_as_well() {
     let text = format!("\"{}\"", "x".repeat(2_000));
     let items: Vec<_> = (0..1_000).map(|_| format!(r#"{{"channel":"chat:a","data":{text}}}"#)).collect();
     let answer = hub.post("/v1/batch", &format!(r#"{{"publishes":[{}]}}"#, items.join(","))).await;
-    let epoch = hubbub_protocol::Epoch::parse(answer.json()["results"][0]["epoch"].as_str().expect("a log")).expect("an epoch");
+    let epoch =
+        hubbub_protocol::Epoch::parse(answer.json()["results"][0]["epoch"].as_str().expect("a log")).expect("an epoch");
     let mut watcher = Peer::connect_slow(&hub, "watcher", 4 * 1024).await;
     watcher.subscribe(Subscribe { presence: true, ..since("chat:a", Position::new(epoch, 0)) }).await;
     let mut version = watcher.presence("chat:a").await.version;
@@ -145,7 +147,10 @@ async fn somebody_who_catches_up_is_told_as_well() {
 async fn not_everybody_and_not_everywhere() {
     let hub = Hub::dev();
     let mut peer = Peer::connect(&hub, "u1").await;
-    assert_eq!(peer.refused(|id| ClientFrame::Presence(id, crate::peer::channel("eph:a"))).await, ErrorCode::NotSupported);
+    assert_eq!(
+        peer.refused(|id| ClientFrame::Presence(id, crate::peer::channel("eph:a"))).await,
+        ErrorCode::NotSupported
+    );
     assert_eq!(peer.refused(|id| ClientFrame::Subscribe(id, watching("feed:a"))).await, ErrorCode::NotSupported);
     let mut narrow = Peer::open(&hub).await;
     narrow.begin(&token_for("u1", &[("chat:*", &["subscribe"])]), Vec::new()).await;

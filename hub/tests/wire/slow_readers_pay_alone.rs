@@ -22,14 +22,21 @@ async fn flood(hub: &Hub, channel: &str, count: usize, bytes: usize) {
 async fn of_a_log_are_closed_and_resume_without_loss() {
     const COUNT: u64 = 1_200;
     // Some ten megabytes: more than the kernels of both ends take.
-    let hub = Setup::new().env("HUBBUB_NAMESPACES__LIVE__WINDOW__BYTES", "50000000").env("HUBBUB_NAMESPACES__LIVE__WINDOW__MESSAGES", "5000").start();
+    let hub = Setup::new()
+        .env("HUBBUB_NAMESPACES__LIVE__WINDOW__BYTES", "50000000")
+        .env("HUBBUB_NAMESPACES__LIVE__WINDOW__MESSAGES", "5000")
+        .start();
     for name in ["chat:a", "live:a"] {
         let (mut slow, mut well) = (Peer::connect_slow(&hub, "slow", SMALL).await, Peer::connect(&hub, "well").await);
         let head = slow.subscribe(fresh(name)).await.head.expect("a log");
         well.subscribe(fresh(name)).await;
         for round in 0..COUNT / 30 {
             flood(&hub, name, 30, 10_000).await;
-            assert_eq!(well.offsets(30).await, (round * 30 + 1..=round * 30 + 30).collect::<Vec<_>>(), "the other one is well");
+            assert_eq!(
+                well.offsets(30).await,
+                (round * 30 + 1..=round * 30 + 30).collect::<Vec<_>>(),
+                "the other one is well"
+            );
         }
         let mut at = head;
         let code = loop {
@@ -58,7 +65,9 @@ async fn without_a_log_lose_the_oldest_and_stay() {
     let mut slow = Peer::connect_slow(&hub, "slow", SMALL).await;
     slow.subscribe(fresh("eph:a")).await;
     for number in 0..8 {
-        let text: Vec<_> = (0..500).map(|n| format!(r#"{{"channel":"eph:a","data":[{},"{}"]}}"#, number * 500 + n, "x".repeat(1_000))).collect();
+        let text: Vec<_> = (0..500)
+            .map(|n| format!(r#"{{"channel":"eph:a","data":[{},"{}"]}}"#, number * 500 + n, "x".repeat(1_000)))
+            .collect();
         assert_eq!(hub.post("/v1/batch", &format!(r#"{{"publishes":[{}]}}"#, text.join(","))).await.status, 200);
     }
     hub.publish("eph:a", "[4000]").await;
@@ -79,7 +88,11 @@ async fn without_a_log_lose_the_oldest_and_stay() {
 #[tokio::test]
 async fn that_asked_for_it_get_the_latest_of_each_key() {
     const COUNT: u64 = 12_000;
-    let hub = Setup::new().limit("requests_per_second", 1_000_000).limit("request_burst", 100_000).limit("outbox_bytes", 256 * 1024).start();
+    let hub = Setup::new()
+        .limit("requests_per_second", 1_000_000)
+        .limit("request_burst", 100_000)
+        .limit("outbox_bytes", 256 * 1024)
+        .start();
     let mut slow = Peer::connect_slow(&hub, "slow", SMALL).await;
     let wish = Subscribe { conflate: true, ..fresh("live:a") };
     let mut at = slow.subscribe(wish).await.head.expect("a log").offset;

@@ -33,7 +33,8 @@ async fn read_to(stream: &mut Stream, mut at: u64, last: u64) -> (Vec<(Option<St
                 assert_eq!(event.offset(), at + before + 1, "{before} were skipped behind {at}: {event:?}");
                 at = event.offset();
                 skipped += std::mem::take(&mut before);
-                values.push((json["conflate_key"].as_str().map(str::to_owned), json["data"].as_u64().expect("a number")));
+                values
+                    .push((json["conflate_key"].as_str().map(str::to_owned), json["data"].as_u64().expect("a number")));
             }
             other => panic!("unexpected {other}: {event:?}"),
         }

@@ -28,7 +28,8 @@ async fn the_first_event_says_where_the_stream_begins() {
     let hub = Hub::dev();
     hub.publish_numbers("feed:a", 0..5).await;
     let auth = bearer("u1");
-    let mut stream = Stream::open(&hub, "channel=feed:b&channel=chat:a&channel=eph:a", &[("authorization", &auth)]).await;
+    let mut stream =
+        Stream::open(&hub, "channel=feed:b&channel=chat:a&channel=eph:a", &[("authorization", &auth)]).await;
     assert_eq!(stream.status, 200);
     let head = stream.head.to_ascii_lowercase();
     for line in ["content-type: text/event-stream", "cache-control: no-store", "x-accel-buffering: no"] {
@@ -44,7 +45,11 @@ async fn the_first_event_says_where_the_stream_begins() {
     }
     hub.publish("eph:a", "1").await;
     let event = stream.event().await;
-    assert_eq!((event.name.as_str(), event.id.as_deref()), ("", None), "a place that no log has is no place to go on from");
+    assert_eq!(
+        (event.name.as_str(), event.id.as_deref()),
+        ("", None),
+        "a place that no log has is no place to go on from"
+    );
     hub.publish("feed:b", "2").await;
     assert_eq!(stream.event().await.offset(), 1);
 }
@@ -69,7 +74,8 @@ async fn a_stream_that_is_cut_off_goes_on_behind_its_id() {
         let id = last.id.expect("an id");
         headers.push(("last-event-id", &id));
         // What a browser repeats of the first URL does not count any more.
-        let (mut stream, open) = Stream::begin(&hub, &format!("{query}&rewind=5&last_event_id=nonsense"), &headers).await;
+        let (mut stream, open) =
+            Stream::begin(&hub, &format!("{query}&rewind=5&last_event_id=nonsense"), &headers).await;
         assert_eq!(outcome(&open, 0), ("continued", 138, 310), "{name}");
         for offset in 138..=310 {
             assert_eq!(stream.event().await.offset(), offset);
@@ -167,7 +173,10 @@ async fn an_id_that_is_too_old_is_a_gap() {
 async fn who_may_not_read_gets_no_stream() {
     let hub = Hub::dev();
     let auth = bearer("u1");
-    let expired = format!("Bearer {}", sign(TokenDraft { sub: "u1".into(), iat: 1_000_000, exp: 1_000_100, ..TokenDraft::default() }));
+    let expired = format!(
+        "Bearer {}",
+        sign(TokenDraft { sub: "u1".into(), iat: 1_000_000, exp: 1_000_100, ..TokenDraft::default() })
+    );
     let many = (0..65).map(|number| format!("channel=feed:{number}")).collect::<Vec<_>>().join("&");
     let long = format!("channel=feed:a&last_event_id={}", "1.1,".repeat(700));
     let table: [(&str, Option<&str>, u16); 16] = [
@@ -204,18 +213,39 @@ async fn who_may_not_read_gets_no_stream() {
 async fn pages_of_other_origins_are_refused() {
     const ORIGINS: &str = "[http]\norigins = [\"https://app.example\"]\n";
     let hub = Setup::new().config(ORIGINS).start();
-    for (origin, status) in [("http://evil.example", 403), ("https://app.example.evil.example", 403), ("http://app.example", 403), ("null", 403), ("https://app.example:444", 403)] {
+    for (origin, status) in [
+        ("http://evil.example", 403),
+        ("https://app.example.evil.example", 403),
+        ("http://app.example", 403),
+        ("null", 403),
+        ("https://app.example:444", 403),
+    ] {
         let answer = get(hub.public, "/sse?channel=feed:a", &[("origin", origin)]).await;
         assert_eq!((answer.status, answer.header("access-control-allow-origin")), (status, None), "{origin}");
         let answer = get(hub.public, "/ws", &[("origin", origin)]).await;
         assert_eq!(answer.status, status, "{origin}");
     }
     let stream = Stream::open(&hub, "channel=feed:a", &[("origin", "https://app.example")]).await;
-    assert!(stream.head.to_ascii_lowercase().contains("access-control-allow-origin: https://app.example"), "{}", stream.head);
-    let headers = [("origin", "https://app.example"), ("access-control-request-method", "POST"), ("access-control-request-headers", "authorization")];
+    assert!(
+        stream.head.to_ascii_lowercase().contains("access-control-allow-origin: https://app.example"),
+        "{}",
+        stream.head
+    );
+    let headers = [
+        ("origin", "https://app.example"),
+        ("access-control-request-method", "POST"),
+        ("access-control-request-headers", "authorization"),
+    ];
     let preflight = crate::http::request(hub.public, "OPTIONS", "/v1/tickets", &headers, "").await;
     assert_eq!((preflight.status, preflight.header("access-control-allow-origin")), (200, Some("https://app.example")));
-    let preflight = crate::http::request(hub.public, "OPTIONS", "/v1/tickets", &[("origin", "http://evil.example"), headers[1], headers[2]], "").await;
+    let preflight = crate::http::request(
+        hub.public,
+        "OPTIONS",
+        "/v1/tickets",
+        &[("origin", "http://evil.example"), headers[1], headers[2]],
+        "",
+    )
+    .await;
     assert_eq!(preflight.header("access-control-allow-origin"), None);
 }
 
@@ -280,7 +310,12 @@ async fn a_reader_who_goes_away_is_noticed() {
 #[tokio::test]
 async fn a_token_ends_its_stream() {
     // The heartbeat of WebSockets has nothing to do with streams.
-    let hub = Setup::new().env("HUBBUB_TOKENS__LEEWAY_S", "0").limit("expiry_warning_ms", 1_000).limit("heartbeat_ms", 100).limit("sse_heartbeat_ms", 3_000).start();
+    let hub = Setup::new()
+        .env("HUBBUB_TOKENS__LEEWAY_S", "0")
+        .limit("expiry_warning_ms", 1_000)
+        .limit("heartbeat_ms", 100)
+        .limit("sse_heartbeat_ms", 3_000)
+        .start();
     let exp = now_ms() / 1_000 + 3;
     let auth = format!("Bearer {}", sign(TokenDraft { sub: "u1".into(), exp, ..TokenDraft::default() }));
     let (mut stream, _) = Stream::begin(&hub, "channel=chat:a", &[("authorization", &auth)]).await;

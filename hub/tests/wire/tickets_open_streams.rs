@@ -9,7 +9,8 @@ use crate::stream::Stream;
 
 async fn ask(hub: &Hub, token: &str, channels: &str) -> Answer {
     let auth = format!("Bearer {token}");
-    request(hub.public, "POST", "/v1/tickets", &[("authorization", &auth)], &format!(r#"{{"channels":[{channels}]}}"#)).await
+    request(hub.public, "POST", "/v1/tickets", &[("authorization", &auth)], &format!(r#"{{"channels":[{channels}]}}"#))
+        .await
 }
 
 async fn ticket(hub: &Hub, token: &str, channels: &str) -> String {
@@ -28,7 +29,8 @@ async fn a_ticket_opens_its_channels_again_and_again() {
     let mut id = String::new();
     for offset in 1..=4 {
         let query = format!("channel=chat:a&channel=user:u1&ticket={ticket}");
-        let headers: Vec<_> = Some(("last-event-id", id.as_str())).filter(|(_, id)| !id.is_empty()).into_iter().collect();
+        let headers: Vec<_> =
+            Some(("last-event-id", id.as_str())).filter(|(_, id)| !id.is_empty()).into_iter().collect();
         let (mut stream, _) = Stream::begin(&hub, &query, &headers).await;
         hub.publish("user:u1", "1").await;
         let event = stream.event().await;

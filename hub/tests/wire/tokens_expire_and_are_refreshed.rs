@@ -29,7 +29,10 @@ async fn a_warning_comes_once_and_then_the_end() {
     assert_eq!(expires_at, connected.expires_at);
     let early = expires_at.saturating_sub(now_ms());
     assert!((1..=1_050).contains(&early), "warned {early} ms before");
-    assert_eq!(peer.raw.receive(crate::harness::WITHIN).await.map(|came| format!("{came:?}")).ok().as_deref(), Some("Closed(Some(4005), \"token expired\")"));
+    assert_eq!(
+        peer.raw.receive(crate::harness::WITHIN).await.map(|came| format!("{came:?}")).ok().as_deref(),
+        Some("Closed(Some(4005), \"token expired\")")
+    );
     let late = now_ms().checked_sub(expires_at).expect("not before its end");
     assert!(late < 1_000, "{late} ms behind its end");
 }
@@ -52,7 +55,8 @@ async fn a_refresh_keeps_the_connection() {
     let mut peer = Peer::open(&hub).await;
     let end = peer.begin(&short("u1", 1), Vec::new()).await.expires_at;
     peer.subscribe(fresh("chat:a")).await;
-    let ServerFrame::Reply { result: Reply::Refreshed { expires_at }, .. } = refresh(&mut peer, token("u1")).await else {
+    let ServerFrame::Reply { result: Reply::Refreshed { expires_at }, .. } = refresh(&mut peer, token("u1")).await
+    else {
         panic!("not refreshed")
     };
     assert!(expires_at > end + 1_000_000);
@@ -74,7 +78,10 @@ async fn a_refresh_takes_away_what_the_new_token_does_not_allow() {
     for name in ["chat:a", "live:a", "live:b"] {
         peer.subscribe(fresh(name)).await;
     }
-    assert!(matches!(refresh(&mut peer, token_for("u1", &[("live:a", &["subscribe"])])).await, ServerFrame::Reply { .. }));
+    assert!(matches!(
+        refresh(&mut peer, token_for("u1", &[("live:a", &["subscribe"])])).await,
+        ServerFrame::Reply { .. }
+    ));
     let mut ended = BTreeMap::new();
     for _ in 0..2 {
         match peer.frame().await {
@@ -142,7 +149,8 @@ async fn channels_of_a_user_are_read_by_that_user_alone() {
 async fn capabilities_replace_the_defaults_of_namespaces() {
     let hub = Hub::dev();
     let mut peer = Peer::open(&hub).await;
-    let allow: [(&str, &[&str]); 3] = [("chat:lobby", &["subscribe"]), ("live:x-*", &["publish"]), ("feed:*", &["publish"])];
+    let allow: [(&str, &[&str]); 3] =
+        [("chat:lobby", &["subscribe"]), ("live:x-*", &["publish"]), ("feed:*", &["publish"])];
     peer.begin(&token_for("u1", &allow), Vec::new()).await;
     peer.subscribe(fresh("chat:lobby")).await;
     peer.publish(draft("live:x-1", "1")).await;

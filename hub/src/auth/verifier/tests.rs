@@ -129,6 +129,14 @@ async fn a_token_becomes_an_identity() {
     assert_eq!((plain.token_id, plain.grants), (None, Grants::Defaults));
 }
 
+#[test]
+fn a_token_can_be_judged_on_any_thread() {
+    fn sendable<T: Send>(_: &T) {}
+    let verifier = verifier(vec![secret_key(None, Algorithm::HS256, SECRET)]);
+    sendable(&verifier.verify("x"));
+    sendable(&verifier.keep_keys_fresh());
+}
+
 #[tokio::test]
 async fn claims_decide() {
     let key = TokenKeySettings {

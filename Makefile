@@ -1,0 +1,132 @@
+# What people type. `make help` lists it. Everything else is an ordinary cargo or npm command behind it.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+HUB := target/release/hubbub
+LOADTEST := target/release/hubbub-loadtest
+NPM := npm --prefix clients
+
+## Use
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^## /{sub(/^## /,""); printf "\n%s\n", $$0} /^[a-zA-Z0-9_-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: needs-run web ## Run the hub in development mode: pages on http://127.0.0.1:8080, API on http://127.0.0.1:8081
+	cargo run --release --quiet -p hubbub -- serve --dev --data data
+
+.PHONY: build
+build: web ## Build the release binary with the pages inside
+	cargo build --release -p hubbub
+
+.PHONY: web
+web: clients/web/dist/index.html ## Build the SDK and the pages
+
+clients/web/dist/index.html: clients/node_modules/.package-lock.json $(shell find clients/web clients/typescript -path '*/node_modules' -prune -o -path '*/dist' -prune -o -type f -print)
+	$(NPM) run build
+	@touch $@
+
+clients/node_modules/.package-lock.json: clients/package-lock.json
+	$(NPM) ci --no-audit --no-fund
+	@touch $@
+
+## Test
+
+.PHONY: test
+test: needs-test fmt-check clippy web test-rust test-sdk test-browser ## Everything that must be green, from a fresh clone on
+
+.PHONY: fmt
+fmt: ## Format the Rust code
+	cargo fmt --all
+
+.PHONY: fmt-check
+fmt-check: ## Is the Rust code formatted?
+	cargo fmt --all -- --check
+
+.PHONY: clippy
+clippy: ## Lints, warnings denied
+	cargo clippy --workspace --all-targets -- -D warnings
+
+.PHONY: test-rust
+test-rust: ## Rust tests, the tidy test among them
+	cargo nextest run --workspace --no-fail-fast
+	cargo test --workspace --doc --quiet
+
+.PHONY: test-sdk
+test-sdk: clients/node_modules/.package-lock.json ## TypeScript: types and SDK tests
+	$(NPM) run build --workspace @hubbub/client
+	$(NPM) run typecheck
+	$(NPM) test
+
+.PHONY: test-browser
+test-browser: web ## The pages in a real Chromium against the real hub
+	cargo build -p hubbub
+	HUBBUB_BIN=$(CURDIR)/target/debug/hubbub SCREENSHOTS=$(CURDIR)/target/screenshots $(NPM) run test:browser
+
+.PHONY: needs-run
+needs-run:
+	@scripts/needs.sh run
+
+.PHONY: needs-test
+needs-test:
+	@scripts/needs.sh test
+
+## Show: each prints its figure last and exits non-zero when it falls short
+
+.PHONY: show
+show: ## List the shows
+	@awk -F ':.*## ' '/^show-[a-z-]+:.*## /{printf "  make %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: release-tools
+release-tools: needs-run
+	cargo build --release --quiet -p hubbub -p hubbub-loadtest
+
+.PHONY: show-first-chat
+show-first-chat: needs-test ## A fresh clone, `make run`, two browsers that chat and a dashboard that moves
+	scripts/first-chat.sh
+
+.PHONY: show-memory
+show-memory: release-tools ## 19,000 sockets: PSS each at most 3 KiB, idle CPU below 2 % of a core, a broadcast reaches all
+	$(LOADTEST) idle --hub $(HUB) --connections 19000 --idle-s 60 --max-pss-bytes 3072 --max-idle-cpu-percent 2
+
+.PHONY: show-fanout
+show-fanout: release-tools ## 5,000 subscribers, 100 messages/s: user CPU per delivery at most 0.35 µs
+	$(LOADTEST) fanout --hub $(HUB) --subscribers 5000 --rate 100 --seconds 20 --data-bytes 128 --max-user-us 0.35
+
+.PHONY: show-saturation
+show-saturation: release-tools ## 5,000 subscribers: at least 3,000,000 deliveries/s, none lost
+	$(LOADTEST) saturation --hub $(HUB) --subscribers 5000 --data-bytes 128 --min-deliveries 3000000
+
+.PHONY: show-open-cost
+show-open-cost: release-tools ## Opening a connection: at most 120 µs of hub CPU
+	$(LOADTEST) open-cost --hub $(HUB) --max-open-us 120
+
+.PHONY: show-slow-reader
+show-slow-reader: release-tools ## One that stops reading changes the p99 of 1,000 others by at most 20 % beyond an A/A control
+	$(LOADTEST) slow-reader --hub $(HUB) --readers 1000 --windows 10 --max-change-percent 20 --max-spread-percent 60
+
+.PHONY: show-sse-memory
+show-sse-memory: release-tools ## Idle SSE streams: at most 24 KiB each
+	$(LOADTEST) idle --hub $(HUB) --streams 5000 --connections 0 --idle-s 5 --max-pss-bytes 24576
+
+.PHONY: show-simulation
+show-simulation: ## 1,000 seeds of sessions over a broker that delays, reorders, duplicates, drops, crashes and restarts
+	HUBBUB_SIMULATION_SEEDS=1000 cargo test --release -p hubbub --test simulation -- --nocapture
+
+.PHONY: show-crash
+show-crash: ## kill -9 and restart 20 times under load: nothing acknowledged is lost, repeated or reordered
+	HUBBUB_CRASH_ROUNDS=20 cargo test --release -p hubbub --test crash -- --nocapture
+
+.PHONY: show-hostile
+show-hostile: ## What a hostile peer sends: 1,000,000 random byte strings in process, 20,000 over sockets
+	HUBBUB_HOSTILE_STRINGS=1000000 HUBBUB_HOSTILE_SOCKETS=20000 cargo test --release -p hubbub --test hostile -- --nocapture
+
+## Tidy up
+
+.PHONY: clean
+clean: ## Remove everything that was built
+	cargo clean
+	rm -rf clients/node_modules clients/*/dist clients/*/node_modules

@@ -1,0 +1,109 @@
+//! Posts messages through the internal API, over one kept connection, one request after the other.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+use hubbub_protocol::limits;
+
+use crate::{LoadError, during};
+
+/// A connection to the internal API.
+#[derive(Debug)]
+pub struct Publisher {
+    stream: BufReader<TcpStream>,
+    host: String,
+    key: String,
+}
+
+/// Longest answer that is read, in bytes.
+const ANSWER_MAX: usize = 16 * 1024 * 1024;
+
+impl Publisher {
+    /// Connects, with an API key.
+    pub fn connect(internal: SocketAddr, key: &str) -> Result<Self, LoadError> {
+        let stream = TcpStream::connect(internal).map_err(during("internal API"))?;
+        stream.set_nodelay(true).map_err(during("internal API"))?;
+        stream.set_read_timeout(Some(Duration::from_secs(30))).map_err(during("internal API"))?;
+        Ok(Self { stream: BufReader::new(stream), host: internal.to_string(), key: key.to_owned() })
+    }
+
+    /// Publishes one message; its offset, 0 on a channel without a log.
+    pub fn publish(&mut self, channel: &str, data: &str) -> Result<u64, LoadError> {
+        let answer = self.post("/v1/publish", &format!(r#"{{"channel":"{channel}","data":{data}}}"#))?;
+        last_offset(&answer)
+    }
+
+    /// Publishes so many copies of a message in one request; the last offset.
+    pub fn publish_batch(&mut self, channel: &str, data: &str, count: usize) -> Result<u64, LoadError> {
+        let item = format!(r#"{{"channel":"{channel}","data":{data}}}"#);
+        let items = vec![item; count.clamp(1, limits::BATCH)].join(",");
+        let answer = self.post("/v1/batch", &format!(r#"{{"publishes":[{items}]}}"#))?;
+        if answer.contains(r#""problem":"#) {
+            return Err(LoadError::Api(format!("a publish of a batch failed: {}", shortened(&answer))));
+        }
+        last_offset(&answer)
+    }
+
+    /// Publishes one message to many channels.
+    pub fn broadcast(&mut self, channels: &[String], data: &str) -> Result<(), LoadError> {
+        let channels = serde_json::to_string(channels).unwrap_or_default();
+        self.post("/v1/broadcast", &format!(r#"{{"channels":{channels},"data":{data}}}"#)).map(drop)
+    }
+
+    fn post(&mut self, path: &str, body: &str) -> Result<String, LoadError> {
+        let Self { host, key, .. } = self;
+        let request = format!(
+            "POST {path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {key}\r\n\
+             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        self.stream.get_mut().write_all(request.as_bytes()).map_err(during("internal API"))?;
+        self.answer(path)
+    }
+
+    fn answer(&mut self, path: &str) -> Result<String, LoadError> {
+        let status = self.line()?;
+        let mut length = None;
+        loop {
+            let line = self.line()?;
+            if line.is_empty() {
+                break;
+            }
+            if let Some((name, value)) = line.split_once(':')
+                && name.eq_ignore_ascii_case("content-length")
+            {
+                length = value.trim().parse::<usize>().ok().filter(|length| *length <= ANSWER_MAX);
+            }
+        }
+        let length = length.ok_or_else(|| LoadError::Api(format!("{path}: {status} without a usable length")))?;
+        let mut body = vec![0; length];
+        self.stream.read_exact(&mut body).map_err(during("internal API"))?;
+        let body = String::from_utf8_lossy(&body).into_owned();
+        if status.starts_with("HTTP/1.1 2") {
+            Ok(body)
+        } else {
+            Err(LoadError::Api(format!("{path}: {status}: {}", shortened(&body))))
+        }
+    }
+
+    fn line(&mut self) -> Result<String, LoadError> {
+        let mut line = String::new();
+        self.stream.by_ref().take(8_192).read_line(&mut line).map_err(during("internal API"))?;
+        match line.strip_suffix("\r\n") {
+            Some(line) => Ok(line.to_owned()),
+            None => Err(LoadError::Api("the connection ended within an answer".into())),
+        }
+    }
+}
+
+fn last_offset(answer: &str) -> Result<u64, LoadError> {
+    const NAME: &str = r#""offset":"#;
+    let Some(at) = answer.rfind(NAME) else { return Ok(0) };
+    crate::frame::digits(&answer.as_bytes()[at + NAME.len()..])
+        .ok_or_else(|| LoadError::Api(format!("no offset in {}", shortened(answer))))
+}
+
+fn shortened(text: &str) -> String {
+    text.chars().take(300).collect()
+}

@@ -1,0 +1,165 @@
+//! The scenarios: each makes people do something, measures the hub, and measures the control in the same run.
+
+mod fanout;
+mod idle;
+mod open_cost;
+mod saturation;
+mod slow_reader;
+mod stalled;
+
+use std::time::Duration;
+
+use hubbub_protocol::ChannelName;
+
+use crate::LoadError;
+use crate::connection::Stamps;
+use crate::crowd::{Channels, Crowd, CrowdPlan};
+use crate::hub::Place;
+use crate::options::Target;
+use crate::process::{Cpu, machine_idle_s};
+use crate::publisher::Publisher;
+use crate::report::Report;
+use crate::token::TokenMaker;
+
+pub use fanout::FanoutArgs;
+pub use idle::IdleArgs;
+pub use open_cost::OpenCostArgs;
+pub use saturation::SaturationArgs;
+pub use slow_reader::SlowReaderArgs;
+
+/// A scenario with its flags.
+#[derive(clap::Subcommand, Debug)]
+pub enum Scenario {
+    /// Memory and processor time of many connections that do nothing, and one broadcast to all.
+    Idle(IdleArgs),
+    /// Processor time to open a connection: TCP, upgrade, token, one subscribe.
+    OpenCost(OpenCostArgs),
+    /// Processor time and latency of a steady rate to many subscribers of one channel.
+    Fanout(FanoutArgs),
+    /// Deliveries a second when as much is published as can be.
+    Saturation(SaturationArgs),
+    /// What one reader that stops reading does to the latency of others.
+    SlowReader(SlowReaderArgs),
+}
+
+impl Scenario {
+    /// Runs it. Whether every threshold was met.
+    pub fn run(&self) -> Result<bool, LoadError> {
+        match self {
+            Self::Idle(args) => args.run(),
+            Self::OpenCost(args) => args.run(),
+            Self::Fanout(args) => args.run(),
+            Self::Saturation(args) => args.run(),
+            Self::SlowReader(args) => args.run(),
+        }
+    }
+}
+
+/// One run against one hub or control.
+#[derive(Debug)]
+struct Run<'a> {
+    target: &'a Target,
+    place: Place,
+    tokens: TokenMaker,
+    /// 0 for the hub, 1 for the control.
+    number: u8,
+}
+
+impl<'a> Run<'a> {
+    fn new(target: &'a Target, place: Place, number: u8) -> Self {
+        Self { target, place, tokens: TokenMaker::new(&target.secret, &target.kid), number }
+    }
+
+    /// Opens a crowd and waits until all are live.
+    fn crowd(
+        &self,
+        subscribers: usize,
+        channels: Channels,
+        token_each: bool,
+        stamps: Option<Stamps>,
+        windows: usize,
+    ) -> Result<Crowd, LoadError> {
+        let crowd = Crowd::start(&CrowdPlan {
+            place: &self.place,
+            run: self.number,
+            subscribers,
+            threads: self.target.threads,
+            in_flight: self.target.in_flight,
+            channels,
+            tokens: &self.tokens,
+            token_each,
+            stamps,
+            windows,
+        })?;
+        crowd.wait_live(Duration::from_secs(self.target.open_within_s))?;
+        Ok(crowd)
+    }
+
+    fn publisher(&self) -> Result<Publisher, LoadError> {
+        Publisher::connect(self.place.internal, &self.target.api_key)
+    }
+}
+
+/// What hub, generator and machine spent between two moments.
+#[derive(Clone, Copy, Debug)]
+struct Spent {
+    hub: crate::process::CpuSpent,
+    generator: crate::process::CpuSpent,
+    /// Share of all cores that was idle.
+    machine_idle: f64,
+    /// Share of the time that the busiest thread of people did not wait.
+    busiest: f64,
+}
+
+/// The first of the two moments.
+#[derive(Clone, Copy, Debug)]
+struct Meter {
+    pid: u32,
+    hub: Cpu,
+    generator: Cpu,
+    idle_s: f64,
+    busy_ns: u64,
+}
+
+impl Meter {
+    fn start(place: &Place, crowd: &Crowd) -> Result<Self, LoadError> {
+        let generator = Cpu::of(std::process::id())?;
+        let (idle_s, busy_ns) = (machine_idle_s()?, crowd.busiest_ns());
+        Ok(Self { pid: place.pid, hub: Cpu::of(place.pid)?, generator, idle_s, busy_ns })
+    }
+
+    fn stop(&self, crowd: &Crowd) -> Result<Spent, LoadError> {
+        let hub = Cpu::of(self.pid)?.since(&self.hub);
+        let generator = Cpu::of(std::process::id())?.since(&self.generator);
+        let cores = std::thread::available_parallelism().map_or(1.0, |cores| cores.get() as f64);
+        let machine_idle = (machine_idle_s()? - self.idle_s) / (generator.elapsed_s.max(1e-9) * cores);
+        let busiest = (crowd.busiest_ns() - self.busy_ns) as f64 / 1e9 / generator.elapsed_s.max(1e-9);
+        Ok(Spent { hub, generator, machine_idle, busiest })
+    }
+}
+
+impl Spent {
+    /// A generator whose busiest thread has no time left, while the machine has, measures itself.
+    fn generator_was_the_limit(&self) -> bool {
+        self.busiest > 0.97 && self.machine_idle > 0.10
+    }
+
+    fn check(&self, report: &mut Report) {
+        report.value("generator_cpu_percent", self.generator.percent());
+        report.value("generator_busiest_thread", self.busiest);
+        report.value("machine_idle", self.machine_idle);
+        if self.generator_was_the_limit() {
+            let busiest = self.busiest * 100.0;
+            report.fail(format!("the generator was the limit: a thread was busy {busiest:.0} % of the time"));
+        }
+    }
+}
+
+/// Microseconds of processor time for each of `count` things.
+fn micros_each(seconds: f64, count: u64) -> f64 {
+    seconds * 1e6 / (count.max(1) as f64)
+}
+
+fn parse_channel(text: &str) -> Result<ChannelName, String> {
+    ChannelName::parse(text).map_err(|error| error.to_string())
+}

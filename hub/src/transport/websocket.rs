@@ -53,12 +53,12 @@ impl Reading {
 
 /// `GET /ws`.
 pub(super) async fn upgrade_native(State(entry): State<Entry>, request: Request) -> Response {
-    upgrade(&entry, request, Mode::Native).unwrap_or_else(IntoResponse::into_response)
+    upgrade(&entry, request, Mode::Native).unwrap_or_else(refused)
 }
 
 /// `GET /echo`, in development mode.
 pub(super) async fn upgrade_echo(State(entry): State<Entry>, request: Request) -> Response {
-    upgrade(&entry, request, Mode::Echo).unwrap_or_else(IntoResponse::into_response)
+    upgrade(&entry, request, Mode::Echo).unwrap_or_else(refused)
 }
 
 fn upgrade(entry: &Entry, mut request: Request, mode: Mode) -> Result<Response, Problem> {
@@ -86,6 +86,19 @@ fn upgrade(entry: &Entry, mut request: Request, mode: Mode) -> Result<Response, 
         (SEC_WEBSOCKET_ACCEPT, accept),
     ];
     Ok((StatusCode::SWITCHING_PROTOCOLS, headers, Body::empty()).into_response())
+}
+
+/// A refusal names the version that would do (RFC 6455, 4.4), and a missing upgrade what to upgrade to (RFC 9110, 15.5.22).
+fn refused(problem: Problem) -> Response {
+    let mut response = problem.into_response();
+    let upgrade = response.status() == StatusCode::UPGRADE_REQUIRED;
+    let headers = response.headers_mut();
+    headers.insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+    if upgrade {
+        headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+        headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+    }
+    response
 }
 
 /// Checks the handshake (RFC 6455, 4.2.1).

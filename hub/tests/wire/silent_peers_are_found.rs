@@ -73,14 +73,19 @@ async fn who_only_listens_is_closed_even_while_messages_come() {
 
 #[tokio::test]
 async fn who_speaks_is_not_pinged() {
-    let hub = setup().start();
+    let hub = setup().limit("requests_per_second", 1_000_000).start();
     let mut peer = Peer::connect(&hub, "u1").await;
-    let until = Instant::now() + HEARTBEAT * 4;
-    while Instant::now() < until {
-        // Each round trip takes time; no ping may stand before its answer.
+    let (begun, mut spoke) = (Instant::now(), Instant::now());
+    while begun.elapsed() < HEARTBEAT * 4 {
+        let silent = spoke.elapsed();
         let id = peer.next_id();
         peer.send(&ClientFrame::Unsubscribe(id, crate::peer::channel("live:a"))).await;
-        assert!(matches!(raw_frame(&mut peer).await, ServerFrame::Error(error) if error.id == Some(id)));
-        tokio::time::sleep(HEARTBEAT / 8).await;
+        match raw_frame(&mut peer).await {
+            ServerFrame::Error(error) => assert_eq!(error.id, Some(id)),
+            // A machine that is very busy makes everybody silent.
+            ServerFrame::Ping if silent > HEARTBEAT / 2 => return,
+            other => panic!("{other:?} behind {silent:?} of silence"),
+        }
+        spoke = Instant::now();
     }
 }

@@ -147,7 +147,10 @@ impl Lane {
             }
             Err(error) => (Err(error.to_string()), Vec::new()),
         };
-        let shards = known.shards.clone();
+        let (shards, waits) = (known.shards.clone(), known.waiting_since().is_some());
+        if waits {
+            self.expect_soon(channel.clone());
+        }
         if position.is_err() {
             self.channels.remove(&channel);
         }
@@ -167,8 +170,7 @@ impl Lane {
                 let was_waiting = known.waiting_since().is_some();
                 let out = known.offer(envelope, now);
                 if known.waiting_since().is_some() && !was_waiting {
-                    let at = Instant::now() + Duration::from_millis(self.parts.limits.reorder_ms);
-                    self.late.push_back((at, channel.clone()));
+                    self.expect_soon(channel.clone());
                 }
                 self.emit(&channel, out).await;
             }
@@ -181,6 +183,12 @@ impl Lane {
                 }
             }
         }
+    }
+
+    /// A message of the channel is missing: it comes within the time in which nodes race, or is looked for.
+    fn expect_soon(&mut self, channel: ChannelKey) {
+        let at = Instant::now() + Duration::from_millis(self.parts.limits.reorder_ms);
+        self.late.push_back((at, channel));
     }
 
     /// What is missing for longer than nodes race is read from the log.

@@ -99,3 +99,6 @@ impl Interest {
         let _ = self.lanes[lane].send(command).await;
     }
 }
+
+#[cfg(test)]
+mod tests;

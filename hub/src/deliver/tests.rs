@@ -1,0 +1,107 @@
+//! Goal: a delivery that is lost while a channel opens is read from the log. Method: a lane over a broker that hands over the
+//! third message and loses the two before it, and then is silent.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use hubbub_persistence::sqlite::{Settings, Sqlite};
+use hubbub_persistence::{Append, Appended, Continuity, Entry, Head, Page, ReadFrom};
+use hubbub_protocol::channel::{ChannelKey, ChannelName, TenantId};
+use hubbub_protocol::{Data, Epoch, Message, MessageId, Position};
+use tokio::time::timeout;
+
+use super::{Intake, Interest, Parts};
+use crate::broker::{Broker, BrokerError, Content, Envelope, Inbox};
+use crate::limits::Limits;
+use crate::logs::Logs;
+use crate::namespace::{LogKind, WindowBounds};
+use crate::shard::mail::{Mail, mailbox};
+
+const OPENED_AT: u64 = 10;
+const HEAD: u64 = 13;
+
+fn position(offset: u64) -> Position {
+    Position::new(Epoch::from_u64(1), offset)
+}
+
+fn message(channel: &ChannelKey, offset: u64) -> Message {
+    Message {
+        channel: channel.channel.clone(),
+        id: MessageId::from_parts(1, u128::from(offset)),
+        position: Some(position(offset)),
+        time: 1,
+        from: None,
+        key: None,
+        conflate_key: None,
+        data: Data::parse("1".to_owned()).expect("JSON"),
+    }
+}
+
+struct Lossy(Inbox);
+
+#[async_trait]
+impl Broker for Lossy {
+    async fn subscribe(&self, channels: &[ChannelKey]) -> Result<(), BrokerError> {
+        let channel = channels[0].clone();
+        let content = Content::Message(message(&channel, HEAD));
+        self.0.deliver(Envelope { channel, content }).await;
+        // The lane has it before it hears where the log stood.
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        Ok(())
+    }
+
+    async fn unsubscribe(&self, _: &[ChannelKey]) -> Result<(), BrokerError> {
+        Ok(())
+    }
+
+    async fn publish(&self, _: Envelope) -> Result<(), BrokerError> {
+        Ok(())
+    }
+
+    async fn append(&self, _: Append, _: WindowBounds) -> Result<Appended, BrokerError> {
+        Err(BrokerError::Unavailable("nobody appends".into()))
+    }
+
+    async fn read(&self, channel: &ChannelKey, from: ReadFrom, _: u32, _: usize) -> Result<Page, BrokerError> {
+        assert_eq!(from, ReadFrom::After(OPENED_AT));
+        let entries = (OPENED_AT + 1..=HEAD).map(|offset| Entry::Message(message(channel, offset))).collect();
+        Ok(Page { head: Head { position: position(HEAD), low: 0 }, entries, more: false })
+    }
+
+    async fn heads(&self, channels: &[ChannelKey]) -> Result<Vec<Head>, BrokerError> {
+        Ok(vec![Head { position: position(OPENED_AT), low: 0 }; channels.len()])
+    }
+
+    async fn continuity(&self, _: &ChannelKey, position: Position) -> Result<Continuity, BrokerError> {
+        Ok(Continuity::Proven { offset: position.offset })
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_lost_while_a_channel_opens_is_read_from_the_log() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = Sqlite::open(Settings::new(folder.path().join("hubbub.db"), 1)).await.expect("opens");
+    let intake = Intake::new(1, 16);
+    let broker: Arc<dyn Broker> = Arc::new(Lossy(intake.inbox()));
+    let (mailbox, mut reader) = mailbox(64);
+    let logs = Logs::new(broker.clone(), Arc::new(store));
+    let parts = Parts { broker, logs, shards: vec![mailbox].into(), limits: Arc::new(Limits::default()) };
+    let interest = Interest::start(intake, &parts, &tokio::runtime::Handle::current());
+    let tenant = TenantId::parse("t").expect("a tenant");
+    let channel = ChannelKey::new(tenant, ChannelName::parse("live:a").expect("a channel"));
+    interest.attach(channel, LogKind::Window, 0).await;
+    let (mut mail, mut offsets) = (Vec::new(), Vec::new());
+    while offsets.len() < 3 {
+        let came = timeout(Duration::from_secs(60), reader.take(&mut mail, 64)).await;
+        assert!(came.is_ok(), "only {offsets:?} came");
+        for piece in mail.drain(..) {
+            match piece {
+                Mail::Attached { position: opened, .. } => assert_eq!(opened, Ok(Some(position(OPENED_AT)))),
+                Mail::Delivery(delivery) => offsets.extend(delivery.position.map(|position| position.offset)),
+                other => panic!("unexpected: {other:?}"),
+            }
+        }
+    }
+    assert_eq!(offsets, [11, 12, 13]);
+}

@@ -175,7 +175,7 @@ fn end_of_body(code: &str, begin: usize) -> Option<usize> {
             '}' => braces -= 1,
             _ => {}
         }
-        if (char == '}' && braces == 0 && brackets == 0) || (char == ';' && braces == 0 && brackets == 0) {
+        if matches!(char, '}' | ';') && braces == 0 && brackets == 0 {
             return Some(begin + at + 1);
         }
     }
@@ -301,7 +301,7 @@ mod tests {
     #[test]
     fn functions_end_at_their_brace() {
         let code = "impl A {\n    fn one(a: [u8; 2]) -> B<{ N }> {\n        if x {\n        }\n    }\n    fn two();\n}\nfn three() {}\n";
-        let lengths: Vec<_> = functions(code).into_iter().map(|(name, line, length)| (name, line, length)).collect();
+        let lengths = functions(code);
         let names: Vec<_> = lengths.iter().map(|(name, ..)| name.as_str()).collect();
         assert_eq!(names, ["one", "two", "three"]);
         assert_eq!((lengths[1].2, lengths[2].2), (1, 1));

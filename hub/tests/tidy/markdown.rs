@@ -178,7 +178,7 @@ fn is_version(heading: &str) -> bool {
 #[test]
 fn wrong_documents_are_seen() {
     assert_eq!(links("[a](b.md) and [c](../d.md#e)"), ["b.md", "../d.md#e"]);
-    assert_eq!(joined("docs/decisions/0001.md", "../../hub/src/lib.rs"), "hub/src/lib.rs");
+    assert_eq!(joined("notes/old/first.md", "../../hub/src/lib.rs"), "hub/src/lib.rs");
     assert!(anchors("## The walk, step by step\n").contains("the-walk-step-by-step"));
     assert!(is_path("hub/src/lib.rs") && !is_path("clients/web/dist") && !is_path("hub/src/*.rs") && !is_path("a/b"));
     let good = "# C\nfree text\n## 0.1.0 (unreleased)\n\n- **added:** A\n  b\n";

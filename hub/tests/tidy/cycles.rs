@@ -26,7 +26,8 @@ fn modules_do_not_use_each_other_in_circles() {
         pruned.entry(from.to_owned()).or_default().remove(to);
     }
     for circle in circles(&pruned) {
-        findings.push(Finding::new(circle.join(" -> "), "use each other: move what both need into a module of its own"));
+        findings
+            .push(Finding::new(circle.join(" -> "), "use each other: move what both need into a module of its own"));
     }
     demand_none(findings);
 }
@@ -34,7 +35,8 @@ fn modules_do_not_use_each_other_in_circles() {
 fn graph_of_hub() -> Graph {
     let mut graph = Graph::new();
     for file in rust() {
-        let Some(inner) = file.path.strip_prefix("hub/src/").filter(|inner| !matches!(*inner, "lib.rs" | "main.rs")) else {
+        let Some(inner) = file.path.strip_prefix("hub/src/").filter(|inner| !matches!(*inner, "lib.rs" | "main.rs"))
+        else {
             continue;
         };
         let module = module_of(inner);

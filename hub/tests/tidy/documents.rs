@@ -36,16 +36,21 @@ fn every_error_code_is_in_the_protocol_as_it_is_in_the_code() {
 #[test]
 fn every_close_code_is_in_the_protocol() {
     let text = section(PROTOCOL, "## Close codes").expect("the table of close codes");
-    let numbers: BTreeSet<&str> = text.split(|char: char| !char.is_ascii_digit()).filter(|word| word.len() == 4).collect();
+    let numbers: BTreeSet<&str> =
+        text.split(|char: char| !char.is_ascii_digit()).filter(|word| word.len() == 4).collect();
     let missing = CloseCode::ALL.iter().filter(|code| !numbers.contains(code.code().to_string().as_str()));
-    demand_none(missing.map(|code| Finding::new(PROTOCOL, format!("{} ({}) is missing", code.code(), code.reason()))).collect());
+    demand_none(
+        missing.map(|code| Finding::new(PROTOCOL, format!("{} ({}) is missing", code.code(), code.reason()))).collect(),
+    );
 }
 
 #[test]
 fn every_limit_is_in_the_reference() {
     let reference = hubbub::config::reference_markdown();
-    let section = reference.split("\n## ").find(|section| section.starts_with("`[limits]`")).expect("a section of limits");
-    let documented: BTreeSet<String> = rows(section).into_iter().skip(1).map(|row| row[0].trim_matches('`').to_owned()).collect();
+    let section =
+        reference.split("\n## ").find(|section| section.starts_with("`[limits]`")).expect("a section of limits");
+    let documented: BTreeSet<String> =
+        rows(section).into_iter().skip(1).map(|row| row[0].trim_matches('`').to_owned()).collect();
     let fields = serde_json::to_value(Limits::default()).expect("plain data");
     let fields: BTreeSet<String> = fields.as_object().expect("a table").keys().cloned().collect();
     assert_eq!(documented, fields, "`hubbub config docs` and `Limits` name other keys");
@@ -54,7 +59,8 @@ fn every_limit_is_in_the_reference() {
 #[test]
 fn every_limit_says_its_default() {
     let text = &file("hub/src/limits.rs").text;
-    let declared = text.split("pub struct Limits").nth(1).and_then(|rest| rest.split("\n}").next()).expect("the struct");
+    let declared =
+        text.split("pub struct Limits").nth(1).and_then(|rest| rest.split("\n}").next()).expect("the struct");
     let fields = declared.split("pub ").map(|field| field.trim());
     let mut findings = Vec::new();
     let mut doc = "";
@@ -72,17 +78,21 @@ fn every_limit_says_its_default() {
 /// The section is written beside the metrics themselves and may come later than this test.
 #[test]
 fn every_metric_is_in_the_operators_table() {
-    let names: BTreeSet<String> = rust().filter(|file| file.path.starts_with("hub/src/")).flat_map(metrics_of).collect();
+    let names: BTreeSet<String> =
+        rust().filter(|file| file.path.starts_with("hub/src/")).flat_map(metrics_of).collect();
     assert!(names.len() > 5, "only {names:?} are counted: does the search still work?");
     let Some(table) = section(OPERATIONS, "## Metrics") else { return };
     let missing = names.into_iter().filter(|name| !table.contains(&format!("`{name}`")));
-    demand_none(missing.map(|name| Finding::new(OPERATIONS, format!("`{name}` is missing under `## Metrics`"))).collect());
+    demand_none(
+        missing.map(|name| Finding::new(OPERATIONS, format!("`{name}` is missing under `## Metrics`"))).collect(),
+    );
 }
 
 /// Literals that are names of metrics.
 fn metrics_of(file: &File) -> Vec<String> {
     let is_name = |char: char| char.is_ascii_lowercase() || char.is_ascii_digit() || char == '_';
-    let literals = file.text.split('"').filter(|literal| literal.starts_with("hubbub_") && literal.chars().all(is_name));
+    let literals =
+        file.text.split('"').filter(|literal| literal.starts_with("hubbub_") && literal.chars().all(is_name));
     literals.map(str::to_owned).collect()
 }
 
@@ -98,7 +108,11 @@ fn every_lock_has_a_line_in_the_architecture() {
         let folder = file.path.rsplit_once('/').map_or("", |(folder, _)| folder);
         !table.contains(&format!("`{}`", file.path)) && !table.contains(&format!("`{folder}/`"))
     });
-    demand_none(silent.map(|file| Finding::new(&file.path, "has a lock that `## Locks` of the architecture does not name")).collect());
+    demand_none(
+        silent
+            .map(|file| Finding::new(&file.path, "has a lock that `## Locks` of the architecture does not name"))
+            .collect(),
+    );
 }
 
 fn locks(file: &File) -> bool {

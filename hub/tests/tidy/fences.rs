@@ -39,19 +39,43 @@ const FENCES: &[Fence] = &[
         why: "the backend is chosen at the composition root; everybody else has the trait",
     },
     Fence {
-        names: &["axum", "hyper", "hyper_util", "tokio::net", "std::net", "std::os", "socket2", "tungstenite", "TcpStream"],
+        names: &[
+            "axum",
+            "hyper",
+            "hyper_util",
+            "tokio::net",
+            "std::net",
+            "std::os",
+            "socket2",
+            "tungstenite",
+            "TcpStream",
+        ],
         within: MESSAGE_PATH,
         except: &[],
         why: "session, publish and deliver never see a socket",
     },
     Fence {
         names: &["crate::transport", "crate::api", "crate::node", "crate::cli"],
-        within: &["hub/src/session/", "hub/src/publish.rs", "hub/src/deliver/", "hub/src/shard/", "hub/src/broker/", "hub/src/auth/"],
+        within: &[
+            "hub/src/session/",
+            "hub/src/publish.rs",
+            "hub/src/deliver/",
+            "hub/src/shard/",
+            "hub/src/broker/",
+            "hub/src/auth/",
+        ],
         except: &[],
         why: "the message path does not know who drives it",
     },
     Fence {
-        names: &["Permit::new", "Publish::by", "Subscribe::leave", "History::leave", "Presence::leave", "Moderate::leave"],
+        names: &[
+            "Permit::new",
+            "Publish::by",
+            "Subscribe::leave",
+            "History::leave",
+            "Presence::leave",
+            "Moderate::leave",
+        ],
         within: HUB,
         except: &["hub/src/auth/policy.rs"],
         why: "only the policy makes permits",
@@ -84,12 +108,7 @@ const FENCES: &[Fence] = &[
         except: &[],
         why: "the wire language has no runtime, no I/O, no clock and no dice",
     },
-    Fence {
-        names: &["SystemTime"],
-        within: HUB,
-        except: &["hub/src/clock.rs"],
-        why: "time comes in as a parameter",
-    },
+    Fence { names: &["SystemTime"], within: HUB, except: &["hub/src/clock.rs"], why: "time comes in as a parameter" },
     Fence {
         names: &["reqwest"],
         within: HUB,
@@ -154,5 +173,8 @@ fn fences_hold() {
     assert!(names("crate::auth::permit::Permit::new", "Permit::new") && names("Permit::new", "Permit::new"));
     assert!(names("std::time::SystemTime::now", "SystemTime") && !names("hubbub_protocol::Message", "tokio"));
     let file = |path: &str| File { path: path.into(), text: String::new() };
-    assert!(FENCES[0].stands_before(&file("hub/src/session/mod.rs")) && !FENCES[0].stands_before(&file("hub/src/api/mod.rs")));
+    assert!(
+        FENCES[0].stands_before(&file("hub/src/session/mod.rs"))
+            && !FENCES[0].stands_before(&file("hub/src/api/mod.rs"))
+    );
 }

@@ -51,7 +51,9 @@ pub(crate) fn exceptions_of(rule: Rule) -> impl Iterator<Item = &'static Excepti
 pub(crate) fn judge(rule: Rule, findings: Vec<Finding>) {
     let needless: Vec<Finding> = exceptions_of(rule)
         .filter(|exception| !findings.iter().any(|finding| finding.place == exception.place))
-        .map(|exception| Finding::new(exception.place, "is excused and needs no excuse any more: remove it from the table"))
+        .map(|exception| {
+            Finding::new(exception.place, "is excused and needs no excuse any more: remove it from the table")
+        })
         .collect();
     let excused = |finding: &Finding| exceptions_of(rule).any(|exception| exception.place == finding.place);
     demand_none(findings.into_iter().filter(|finding| !excused(finding)).chain(needless).collect());
@@ -61,7 +63,8 @@ pub(crate) fn judge(rule: Rule, findings: Vec<Finding>) {
 pub(crate) fn demand_none(mut findings: Vec<Finding>) {
     findings.sort();
     findings.dedup();
-    let lines: Vec<String> = findings.iter().map(|finding| format!("\n  {}: {}", finding.place, finding.what)).collect();
+    let lines: Vec<String> =
+        findings.iter().map(|finding| format!("\n  {}: {}", finding.place, finding.what)).collect();
     assert!(findings.is_empty(), "{} against the law of docs/STYLE.md:{}", findings.len(), lines.concat());
 }
 

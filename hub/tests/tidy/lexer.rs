@@ -103,9 +103,8 @@ impl Blanker {
     fn blank_raw(&mut self) {
         let Some((hashes, opening)) = self.raw_hashes() else { return self.keep() };
         (0..opening).for_each(|_| self.keep());
-        let closes = |blanker: &Self| {
-            blanker.peek(0) == Some('"') && (1..=hashes).all(|ahead| blanker.peek(ahead) == Some('#'))
-        };
+        let closes =
+            |blanker: &Self| blanker.peek(0) == Some('"') && (1..=hashes).all(|ahead| blanker.peek(ahead) == Some('#'));
         self.blank_until(closes);
         (0..=hashes).for_each(|_| self.keep());
     }

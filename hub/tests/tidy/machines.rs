@@ -14,8 +14,11 @@ fn no_path_of_a_machine_is_committed() {
     let mut findings = Vec::new();
     for file in files().iter().filter(|file| !LOCK_FILES.contains(&file.path.as_str())) {
         for (number, line) in file.text.lines().enumerate() {
-            let found = FOLDERS.iter().find(|folder| line.match_indices(**folder).any(|(at, _)| begins_a_path(line, at)));
-            findings.extend(found.map(|folder| Finding::new(format!("{}:{}", file.path, number + 1), format!("`{folder}`"))));
+            let found =
+                FOLDERS.iter().find(|folder| line.match_indices(**folder).any(|(at, _)| begins_a_path(line, at)));
+            findings.extend(
+                found.map(|folder| Finding::new(format!("{}:{}", file.path, number + 1), format!("`{folder}`"))),
+            );
         }
     }
     demand_none(findings);
@@ -31,7 +34,8 @@ fn packages_come_from_the_public_registries() {
     let crates = file("Cargo.lock").text.lines().filter(|line| line.starts_with("source = "));
     let strange = crates.filter(|line| *line != "source = \"registry+https://github.com/rust-lang/crates.io-index\"");
     let mut findings: Vec<Finding> = strange.map(|line| Finding::new("Cargo.lock", line)).collect();
-    let resolved = file("clients/package-lock.json").text.lines().filter_map(|line| line.trim().strip_prefix("\"resolved\": \""));
+    let resolved =
+        file("clients/package-lock.json").text.lines().filter_map(|line| line.trim().strip_prefix("\"resolved\": \""));
     let strange = resolved.filter(|rest| rest.contains("://") && !rest.starts_with("https://registry.npmjs.org/"));
     findings.extend(strange.map(|rest| Finding::new("clients/package-lock.json", rest)));
     demand_none(findings);

@@ -35,13 +35,18 @@ fn documents() -> impl Iterator<Item = &'static File> {
 fn links_lead_somewhere() {
     let mut findings = Vec::new();
     for document in documents() {
-        for target in links(&document.text).into_iter().filter(|target| !target.contains("://") && !target.starts_with("mailto:")) {
+        for target in
+            links(&document.text).into_iter().filter(|target| !target.contains("://") && !target.starts_with("mailto:"))
+        {
             let (path, anchor) = target.split_once('#').unwrap_or((target, ""));
             let path = if path.is_empty() { document.path.clone() } else { joined(&document.path, path) };
             if !root().join(&path).exists() {
                 findings.push(Finding::new(&document.path, format!("links to {path}, which is missing")));
             } else if !anchor.is_empty() && !anchors(&file(&path).text).contains(anchor) {
-                findings.push(Finding::new(&document.path, format!("links to {path}#{anchor}, where there is no such heading")));
+                findings.push(Finding::new(
+                    &document.path,
+                    format!("links to {path}#{anchor}, where there is no such heading"),
+                ));
             }
         }
     }
@@ -134,11 +139,16 @@ fn decisions_are_numbered_once_and_listed() {
 #[test]
 fn the_changelog_has_its_form() {
     let text = &file(CHANGELOG).text;
-    let mut findings: Vec<Finding> =
-        changelog_problems(text).into_iter().map(|(line, what)| Finding::new(format!("{CHANGELOG}:{line}"), what)).collect();
+    let mut findings: Vec<Finding> = changelog_problems(text)
+        .into_iter()
+        .map(|(line, what)| Finding::new(format!("{CHANGELOG}:{line}"), what))
+        .collect();
     let version = env!("CARGO_PKG_VERSION");
     if !text.contains(&format!("\n## {version} (")) {
-        findings.push(Finding::new(CHANGELOG, format!("has no section `## {version} (…)` for the version of the workspace")));
+        findings.push(Finding::new(
+            CHANGELOG,
+            format!("has no section `## {version} (…)` for the version of the workspace"),
+        ));
     }
     demand_none(findings);
 }
@@ -165,12 +175,15 @@ fn changelog_problems(text: &str) -> Vec<(usize, String)> {
 }
 
 fn is_version(heading: &str) -> bool {
-    let Some((version, date)) = heading.split_once(" (").and_then(|(version, date)| Some((version, date.strip_suffix(')')?))) else {
+    let Some((version, date)) =
+        heading.split_once(" (").and_then(|(version, date)| Some((version, date.strip_suffix(')')?)))
+    else {
         return false;
     };
     let numbers = |text: &str, separator: char, count: usize| {
         let parts: Vec<&str> = text.split(separator).collect();
-        parts.len() == count && parts.iter().all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()))
+        parts.len() == count
+            && parts.iter().all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()))
     };
     numbers(version, '.', 3) && (date == "unreleased" || numbers(date, '-', 3))
 }
@@ -183,7 +196,9 @@ fn wrong_documents_are_seen() {
     assert!(is_path("hub/src/lib.rs") && !is_path("clients/web/dist") && !is_path("hub/src/*.rs") && !is_path("a/b"));
     let good = "# C\nfree text\n## 0.1.0 (unreleased)\n\n- **added:** A\n  b\n";
     assert!(changelog_problems(good).is_empty());
-    for bad in ["## 0.1\n", "## 0.1.0 (soon)\n", "## 0.1.0 (unreleased)\n- A\n", "## 0.1.0 (2026-01-31)\n- **new:** A\n"] {
+    for bad in
+        ["## 0.1\n", "## 0.1.0 (soon)\n", "## 0.1.0 (unreleased)\n- A\n", "## 0.1.0 (2026-01-31)\n- **new:** A\n"]
+    {
         assert_eq!(changelog_problems(bad).len(), 1, "{bad}");
     }
 }

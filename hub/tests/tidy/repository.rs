@@ -83,7 +83,10 @@ fn read_folder(folder: &Path, prefix: &str, files: &mut Vec<File>) {
             if !hidden && !NOT_OURS.contains(&name.as_str()) {
                 read_folder(&entry.path(), &format!("{path}/"), files);
             }
-        } else if kind.is_file() && name != ".git" && let Ok(text) = std::fs::read_to_string(entry.path()) {
+        } else if kind.is_file()
+            && name != ".git"
+            && let Ok(text) = std::fs::read_to_string(entry.path())
+        {
             files.push(File { path, text });
         }
     }

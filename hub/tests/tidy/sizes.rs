@@ -19,7 +19,8 @@ fn every_file_says_what_it_does_and_does_not_know() {
 fn files_are_short() {
     let findings = rust().filter(|file| !file.path.ends_with("/tests.rs")).filter_map(|file| {
         let lines = lexer::lines_without_tests(&file.text);
-        (lines > FILE_LINES).then(|| Finding::new(&file.path, format!("{lines} lines, at most {FILE_LINES}: split it by stage")))
+        (lines > FILE_LINES)
+            .then(|| Finding::new(&file.path, format!("{lines} lines, at most {FILE_LINES}: split it by stage")))
     });
     judge(Rule::LongFile, findings.collect());
 }
@@ -30,7 +31,9 @@ fn functions_are_short() {
     for file in rust() {
         for (name, line, lines) in lexer::functions(&lexer::code_of(&file.text)) {
             if lines > FUNCTION_LINES {
-                let what = format!("line {line}: {lines} lines, at most {FUNCTION_LINES}: keep the branches, move the leaves out");
+                let what = format!(
+                    "line {line}: {lines} lines, at most {FUNCTION_LINES}: keep the branches, move the leaves out"
+                );
                 findings.push(Finding::new(format!("{} {name}", file.path), what));
             }
         }

@@ -41,7 +41,10 @@ fn tests_do_not_sleep() {
         let tests = file.tests();
         let sleeps = ["sleep", "sleep_until", "sleep_ms"].iter().any(|name| lexer::calls(&tests, name));
         if sleeps {
-            findings.push(Finding::new(&file.path, "a test that sleeps waits too long or not long enough: wait for what happens"));
+            findings.push(Finding::new(
+                &file.path,
+                "a test that sleeps waits too long or not long enough: wait for what happens",
+            ));
         }
     }
     for file in files().iter().filter(|file| file.is_test() && matches!(file.extension(), "ts" | "mjs")) {

@@ -70,6 +70,15 @@ pub struct Limits {
     pub drain_ms: u64,
     /// Time between "not ready" and the first reconnect asked for, so that balancers notice, in milliseconds. Default 0.
     pub drain_notice_ms: u64,
+    /// Connections to the internal API; more wait in the kernel. Default 512.
+    pub api_connections: usize,
+    /// Largest body of a batch or a broadcast, in bytes. Default 16 MiB. Other bodies: `frame_bytes` and 16 KiB.
+    pub api_body_bytes: usize,
+    /// How long a request to the internal API may take, in milliseconds. Default 10,000.
+    pub api_timeout_ms: u64,
+    /// Expensive requests to the internal API (batches, broadcasts, lists, history) that run at once; more wait. Default 32:
+    /// with their bodies they hold at most 512 MiB.
+    pub api_expensive_requests: usize,
 }
 
 impl Default for Limits {
@@ -106,6 +115,10 @@ impl Default for Limits {
             sse_rotation_ms: 600_000,
             drain_ms: 30_000,
             drain_notice_ms: 0,
+            api_connections: 512,
+            api_body_bytes: 16 * 1024 * 1024,
+            api_timeout_ms: 10_000,
+            api_expensive_requests: 32,
         }
     }
 }

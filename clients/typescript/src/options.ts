@@ -22,7 +22,7 @@ export interface HubOptions {
   WebSocket?: SocketConstructor
   /** Bounds of the wait between attempts. Default 500 ms doubling up to 20 s, fully jittered. */
   backoff?: Partial<Backoff>
-  /** Bounds of what waits for the hub. Default 1,000 requests, 1 MiB, 32 under way at once. */
+  /** Bounds of what waits for the hub. Default 1,000 requests, 1 MiB, 32 under way at once, 95 a second. */
   queue?: Partial<Bounds>
   /** How long a publish is tried, in milliseconds. Default 60,000; the hub keeps keys for 48 h at most. */
   giveUpMs?: number

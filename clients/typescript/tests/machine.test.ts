@@ -9,8 +9,11 @@ const rules: Rules = { ...defaultRules, backoff: { firstMs: 500, maxMs: 20_000 }
 const fixed: Rules = { ...rules, renewable: false }
 const fault = new HubError('network', 'x')
 
+const busy = new HubError('overloaded', 'x', { retryAfterMs: 3_000 })
+
 const idle: Connection = { is: 'idle' }
-const at = (stage: 'token' | 'socket' | 'handshake', failures = 0, floorMs = 0): Connection => ({ is: 'connecting', step: stage, failures, floorMs })
+const at = (stage: 'token' | 'socket' | 'handshake', failures = 0, refusal?: HubError): Connection =>
+  ({ is: 'connecting', step: stage, failures, ...(refusal && { refusal }) })
 const connected = (failures = 0): Connection => ({ is: 'connected', failures })
 const waiting = (failures = 1): Connection => ({ is: 'waiting', failures, why: fault })
 
@@ -49,7 +52,7 @@ const rows: Row[] = [
   ['no token: said, and tried again', at('token'), fail(new HubError('token_failed', 'x')), 'waiting 1 token_failed', ['error token_failed', 'drop', 'alarm retry 0-500']],
   ['a slow token', at('token'), ring('token'), 'waiting 1 timeout', ['drop', 'alarm retry 0-500']],
   ['a slow handshake', at('handshake', 2), ring('handshake'), 'waiting 3 timeout', ['drop', 'alarm retry 0-2000']],
-  ['refused: waits as long as told, then jitters', at('handshake', 1, 4_000), close(4003), 'waiting 2 network', ['drop', 'alarm retry 4000-5000']],
+  ['refused: waits as long as told, then jitters', at('handshake', 1, busy), close(4003), 'waiting 2 overloaded', ['error overloaded', 'drop', 'alarm retry 3000-4000']],
 
   ['a lost connection', connected(), close(1006), 'waiting 1 network', ['drop', 'alarm retry 0-500']],
   ['the bound of the wait', connected(40), close(1006), 'waiting 41 network', ['drop', 'alarm retry 0-20000']],
@@ -96,10 +99,12 @@ describe('the connection', () => {
     })
   }
 
-  test('a refusal while connecting says how long to wait at least', () => {
-    const error = new HubError('overloaded', 'x', { retryAfterMs: 3_000 })
-    const { next, effects } = step(at('handshake', 1), { what: 'refused', error }, rules)
-    assert.deepEqual(next, at('handshake', 1, 3_000))
-    assert.deepEqual(effects.map(brief), ['error overloaded'])
+  test('a refusal while connecting is kept for the close behind it, and told once', () => {
+    const { next, effects } = step(at('handshake', 1), { what: 'refused', error: busy }, rules)
+    assert.deepEqual(next, at('handshake', 1, busy))
+    assert.deepEqual(effects, [])
+    const end = step(at('handshake', 1, new HubError('unauthorized', 'the signature is wrong')), close(4501), rules)
+    assert.match(end.next.is === 'closed' ? (end.next.why?.message ?? '') : '', /the signature is wrong/)
+    assert.deepEqual(end.effects.map(brief), ['drop', 'error unauthorized'])
   })
 })

@@ -2,7 +2,7 @@
 // Method: rows of right and wrong frames, and the golden vectors that the Rust tests read too.
 
 import assert from 'node:assert/strict'
-import { existsSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
@@ -108,19 +108,18 @@ interface Codes {
 }
 
 const folder = fileURLToPath(new URL('../../../../protocol/vectors/', import.meta.url))
-const read = <T>(file: string): T | undefined =>
-  existsSync(join(folder, file)) ? (JSON.parse(readFileSync(join(folder, file), 'utf8')) as T) : undefined
+const read = <T>(file: string): T => JSON.parse(readFileSync(join(folder, file), 'utf8')) as T
 const textOf = ({ frame, text }: Vector): string => text ?? JSON.stringify(frame)
 
 describe('golden vectors', () => {
-  for (const vector of read<Vector[]>('server.json') ?? []) {
+  for (const vector of read<Vector[]>('server.json')) {
     test(`from the hub: ${vector.name}`, () => {
       const decoded = decodeEvent(textOf(vector))
       assert.equal(decoded.is === 'frame', vector.error === undefined, JSON.stringify(decoded))
     })
   }
 
-  for (const vector of read<Vector[]>('client.json') ?? []) {
+  for (const vector of read<Vector[]>('client.json')) {
     if (vector.error !== undefined) continue
     test(`from the client: ${vector.name}`, () => {
       const golden = JSON.parse(textOf(vector)) as ClientFrame
@@ -128,12 +127,10 @@ describe('golden vectors', () => {
     })
   }
 
-  const codes = read<Codes>('codes.json')
-  if (codes !== undefined) {
-    test('the table of codes', () => {
-      assert.deepEqual(codes.errors.map(({ code }) => code), ERROR_CODES)
-      for (const { code, temporary } of codes.errors) assert.equal(isTemporary(code), temporary, code)
-      for (const { code, final } of codes.closes) assert.equal(isFinalClose(code), final, String(code))
-    })
-  }
+  test('the table of codes', () => {
+    const codes = read<Codes>('codes.json')
+    assert.deepEqual(codes.errors.map(({ code }) => code), ERROR_CODES)
+    for (const { code, temporary } of codes.errors) assert.equal(isTemporary(code), temporary, code)
+    for (const { code, final } of codes.closes) assert.equal(isFinalClose(code), final, String(code))
+  })
 })

@@ -14,12 +14,16 @@ export class Session {
   readonly #frames: Frame[] = []
   #waiters: (() => void)[] = []
   closed = false
+  /** Every frame of the client in the order of its coming. */
+  readonly order: Frame[] = []
 
   constructor(peer: Peer, url: string) {
     this.#peer = peer
     this.url = url
     peer.on('message', (text) => {
-      this.#frames.push(JSON.parse(String(text)) as Frame)
+      const frame = JSON.parse(String(text)) as Frame
+      this.order.push(frame)
+      this.#frames.push(frame)
       this.#wake()
     })
     peer.on('close', () => {

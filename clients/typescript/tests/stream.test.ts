@@ -180,6 +180,7 @@ describe('a stream', () => {
     say(second.response, message(37))
     await got.reached(37)
     assert.deepEqual(got.list, [35, 36, 37])
+    assert.equal(stream.duplicates, 1)
   }))
 
   test('a hole that nobody announced: opens again from before it', () => onStage(async (server, make) => {

@@ -201,6 +201,25 @@ describe('a subscription', () => {
     await grant(session, fresh(0))
   }))
 
+  test('asked for before a publish it is asked for first, connected or not', () => scene(async ({ hub, server }) => {
+    const order = async (channel: string): Promise<boolean> => {
+      const [subscribe, publish] = [await session.next('subscribe'), await session.next('publish')]
+      session.say({ type: 'subscribed', id: subscribe.id, channel, outcome: 'fresh' })
+      session.say({ type: 'ack', id: publish.id, message: 'm', time: 1 })
+      return session.order.indexOf(subscribe) < session.order.indexOf(publish)
+    }
+    hub.subscribe('eph:a')
+    const first = hub.publish('eph:a', 1)
+    const session = await server.session()
+    await session.welcome()
+    assert.ok(await order('eph:a'))
+    await first
+    hub.subscribe('eph:b')
+    const second = hub.publish('eph:b', 2)
+    assert.ok(await order('eph:b'))
+    await second
+  }))
+
   test('unsubscribing leaves the channel, and coming back asks again', () => scene(async ({ hub, server }) => {
     const sub = hub.subscribe('chat:a')
     const session = await server.session()

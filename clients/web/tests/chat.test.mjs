@@ -109,6 +109,7 @@ test('the hub is killed under them, and they come back with nothing lost', async
     const seen = await texts(page)
     assert.equal(seen.length, 4, 'nothing doubled')
     assert.ok(seen.indexOf('while away 1') < seen.indexOf('while away 2'), 'in the order of writing')
+    assert.equal(await byId(page, 'gap').count(), 0, 'and no gap')
   }
   assert.deepEqual(await texts(ada.page), await texts(bo.page))
   await ada.context.close()
@@ -140,6 +141,7 @@ test('one loses the network, misses nothing and sends what was written meanwhile
   await shows(bo.page, 'from the tunnel')
   assert.deepEqual(await texts(ada.page), await texts(bo.page))
   assert.equal((await texts(ada.page)).length, 7)
+  assert.equal(await byId(ada.page, 'gap').count(), 0)
   await ada.context.close()
   await bo.context.close()
 })

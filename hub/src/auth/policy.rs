@@ -124,6 +124,12 @@ impl Policy {
         Ok(permit(service.tenant(), channel, namespace, Publish::by(publisher)))
     }
 
+    /// May this service look at the channel, whatever it remembers?
+    pub fn service_subscribe(&self, service: &Service, channel: &ChannelName) -> Result<Permit<Subscribe>, Denied> {
+        let namespace = self.of_service(service, channel, Scope::Read, Operation::Subscribe)?;
+        Ok(permit(service.tenant(), channel, namespace, Subscribe::leave()))
+    }
+
     /// May this service read the log?
     pub fn service_history(&self, service: &Service, channel: &ChannelName) -> Result<Permit<History>, Denied> {
         let namespace = self.of_service(service, channel, Scope::Read, Operation::History)?;

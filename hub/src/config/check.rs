@@ -91,6 +91,10 @@ fn limits(config: &Config, found: &mut Found) {
         ("reorder_bytes", limits.reorder_bytes as u64),
         ("sse_heartbeat_ms", limits.sse_heartbeat_ms),
         ("sse_rotation_ms", limits.sse_rotation_ms),
+        ("api_connections", limits.api_connections as u64),
+        ("api_body_bytes", limits.api_body_bytes as u64),
+        ("api_timeout_ms", limits.api_timeout_ms),
+        ("api_expensive_requests", limits.api_expensive_requests as u64),
     ];
     for (name, value) in above_zero {
         found.unless(value > 0, &format!("limits.{name}"), "must be above 0");

@@ -19,7 +19,7 @@ use crate::encoded::Encoded;
 use crate::logs::Resumption;
 use crate::namespace::LogKind;
 use crate::shard::mail::Delivery;
-use crate::shard::{ConnectionId, GateState, Shard, SlotRules, State, flags};
+use crate::shard::{ConnectionId, GateState, Shard, SlotRules, State, SubscriptionId, flags};
 
 /// Pause before a log that did not answer is asked again.
 const RETRY: Duration = Duration::from_secs(1);
@@ -42,6 +42,7 @@ impl From<Denied> for AttachError {
 #[derive(Debug)]
 pub(super) struct Attaching {
     pub(super) channel: ChannelKey,
+    pub(super) name: SubscriptionId,
     kind: LogKind,
     begin: Begin,
 }
@@ -91,7 +92,7 @@ pub(super) fn attach(
         wanted |= flags::CONFLATE;
     }
     let most = services.limits.subscriptions_per_connection;
-    let opened = shard.with(|state| {
+    let (name, opened) = shard.with(|state| {
         if state.subscriptions(id) >= most {
             return Err(AttachError {
                 code: ErrorCode::LimitReached,
@@ -108,10 +109,10 @@ pub(super) fn attach(
             Err(_) => Err("the connection closed".to_owned()),
         };
         match begin {
-            Ok(begin) => Ok(Attaching { channel, kind, begin }),
+            Ok(begin) => Ok(Attaching { channel, name, kind, begin }),
             Err(why) => {
                 tracing::warn!(%channel, why, "could not attach");
-                shard.with(|state| state.unsubscribe(id, &channel));
+                shard.with(|state| state.give_up(name));
                 let message = "the channel can not be attached now, try again in 1,000 ms".to_owned();
                 Err(AttachError { code: ErrorCode::Unavailable, message })
             }
@@ -156,6 +157,7 @@ async fn find_begin(
 /// The outcome, and what follows it. Called in the step that sends the answer.
 pub(super) fn settle(state: &mut State, attaching: &Attaching) -> (Attached, CatchUp) {
     let (attached, next) = settled(state, attaching);
+    state.answered(attaching.name);
     let outcome = match attached.outcome {
         Outcome::Fresh { .. } => "fresh",
         Outcome::Continued { .. } => "continued",
@@ -193,6 +195,7 @@ fn settled(state: &mut State, attaching: &Attaching) -> (Attached, CatchUp) {
 }
 
 /// Reads the log after an offset, page by page at the pace at which the outbox drains, then lets live messages follow.
+/// Subscriptions of one connection that catch up at the same time take turns.
 pub(super) async fn catch_up(
     shard: &Rc<Shard>,
     services: &Rc<Services>,
@@ -200,26 +203,30 @@ pub(super) async fn catch_up(
     attaching: &Attaching,
     after: u64,
 ) {
-    let Attaching { channel, kind, .. } = attaching;
+    let Attaching { channel, name, kind, .. } = attaching;
     let (limit, bytes) = (services.limits.page_messages, services.limits.page_bytes);
-    let mut reader = Reader { channel, after, overflows: 0 };
+    let mut reader = Reader { channel, name: *name, after, overflows: 0 };
     loop {
+        let Some(turn) = shard.with(|state| state.page_turn(id)) else { return };
+        // The semaphore is never closed.
+        let Ok(turn) = turn.acquire().await else { return };
         while let Some(drained) = shard.with(|state| state.drain_notice(id)) {
             drained.notified().await;
         }
         // Open before the page is read: if it is the last one, nothing falls between it and the live messages.
-        if shard.with(|state| state.open_gate(id, channel)) == GateState::Gone {
+        if shard.with(|state| state.open_gate(*name)) == GateState::Gone {
             return;
         }
         match services.logs.read(*kind, channel, ReadFrom::After(reader.after), limit, bytes).await {
             Ok(page) => {
-                if shard.with(|state| reader.take(state, id, &page)) == Progress::Done {
+                if shard.with(|state| reader.take(state, &page)) == Progress::Done {
                     return;
                 }
             }
             Err(error) => {
                 tracing::warn!(%channel, %error, "could not read on while catching up, trying again");
-                shard.with(|state| state.close_gate(id, channel));
+                shard.with(|state| state.close_gate(*name));
+                drop(turn);
                 sleep(RETRY).await;
             }
         }
@@ -235,23 +242,24 @@ enum Progress {
 /// Walks the pages of a catch-up.
 struct Reader<'a> {
     channel: &'a ChannelKey,
+    name: SubscriptionId,
     after: u64,
     overflows: u32,
 }
 
 impl Reader<'_> {
     /// Writes a page out; at the head it opens the way for live messages. One step without waiting.
-    fn take(&mut self, state: &mut State, id: ConnectionId, page: &Page) -> Progress {
+    fn take(&mut self, state: &mut State, page: &Page) -> Progress {
         let head = page.head;
-        self.give_up(state, id, head.position, head.low, GapReason::Expired);
+        self.give_up(state, head.position, head.low, GapReason::Expired);
         for entry in &page.entries {
             let offset = entry.offset();
             if offset <= self.after {
                 continue;
             }
-            self.give_up(state, id, head.position, offset - 1, GapReason::Lost);
+            self.give_up(state, head.position, offset - 1, GapReason::Lost);
             match entry {
-                Entry::Tombstone { .. } => self.give_up(state, id, head.position, offset, GapReason::Expired),
+                Entry::Tombstone { .. } => self.give_up(state, head.position, offset, GapReason::Expired),
                 Entry::Message(message) => {
                     self.after = offset;
                     let delivery = self.delivery(
@@ -260,20 +268,20 @@ impl Reader<'_> {
                     );
                     let delivery =
                         Delivery { conflate_key: message.conflate_key.clone(), cost: message.cost(), ..delivery };
-                    state.replay(id, self.channel, &delivery);
+                    state.replay(self.name, &delivery);
                 }
             }
         }
         if page.more {
-            return if state.close_gate(id, self.channel) == GateState::Gone { Progress::Done } else { Progress::More };
+            return if state.close_gate(self.name) == GateState::Gone { Progress::Done } else { Progress::More };
         }
-        self.give_up(state, id, head.position, head.position.offset, GapReason::Lost);
-        self.arrive(state, id, head.position)
+        self.give_up(state, head.position, head.position.offset, GapReason::Lost);
+        self.arrive(state, head.position)
     }
 
     /// The page reached the head.
-    fn arrive(&mut self, state: &mut State, id: ConnectionId, head: Position) -> Progress {
-        match state.gate_state(id, self.channel) {
+    fn arrive(&mut self, state: &mut State, head: Position) -> Progress {
+        match state.gate_state(self.name) {
             GateState::Gone => return Progress::Done,
             GateState::Complete => {}
             GateState::Overflowed if self.overflows == 0 => {
@@ -282,15 +290,15 @@ impl Reader<'_> {
             }
             GateState::Overflowed => {
                 let here = state.channel_position(self.channel).map_or(self.after, |here| here.offset);
-                self.give_up(state, id, head, here, GapReason::Overflow);
+                self.give_up(state, head, here, GapReason::Overflow);
             }
         }
-        state.go_live(id, self.channel, self.after);
+        state.go_live(self.name, self.after);
         Progress::Done
     }
 
     /// Nothing up to `to` will come any more.
-    fn give_up(&mut self, state: &mut State, id: ConnectionId, head: Position, to: u64, reason: GapReason) {
+    fn give_up(&mut self, state: &mut State, head: Position, to: u64, reason: GapReason) {
         if to <= self.after {
             return;
         }
@@ -303,7 +311,7 @@ impl Reader<'_> {
         let at = Position::new(head.epoch, to);
         let frame = gap_frame(self.channel.channel.clone(), at, lost, reason);
         let delivery = self.delivery(Some(at), frame);
-        state.replay(id, self.channel, &delivery);
+        state.replay(self.name, &delivery);
     }
 
     fn delivery(&self, position: Option<Position>, frame: ServerFrame) -> Delivery {

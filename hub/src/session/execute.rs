@@ -15,7 +15,7 @@ use crate::shard::{ConnectionId, Goodbye, Shard};
 const REFUSALS: u32 = 500;
 
 /// What has to end before the next frame of the connection is read.
-pub(crate) type Wait = Pin<Box<dyn Future<Output = ()>>>;
+pub type Wait = Pin<Box<dyn Future<Output = ()>>>;
 
 /// Something came from the peer, whatever it was.
 pub fn hear(shard: &Rc<Shard>, id: ConnectionId) {
@@ -23,7 +23,7 @@ pub fn hear(shard: &Rc<Shard>, id: ConnectionId) {
 }
 
 /// A text frame came. What it asks for is under way when this returns; `Some` has to end before the next frame is read.
-pub(crate) fn receive(shard: &Rc<Shard>, services: &Rc<Services>, id: ConnectionId, text: &str) -> Option<Wait> {
+pub fn receive(shard: &Rc<Shard>, services: &Rc<Services>, id: ConnectionId, text: &str) -> Option<Wait> {
     let phase = shard.with(|state| if state.session(id).is_some() { Phase::Open } else { Phase::Fresh });
     match decide(phase, json::decode(text)) {
         Decision::Connect(connect) => {

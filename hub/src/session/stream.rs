@@ -115,7 +115,7 @@ async fn begin(
         let mut late = Vec::new();
         for (attaching, (_, next)) in attached.into_iter().zip(settled) {
             match next {
-                CatchUp::Live(offset) => state.go_live(id, &attaching.channel, offset),
+                CatchUp::Live(offset) => state.go_live(attaching.name, offset),
                 CatchUp::After(offset) => late.push((attaching, offset)),
             }
         }

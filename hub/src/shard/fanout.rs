@@ -101,7 +101,7 @@ impl State {
         if unwanted {
             return;
         }
-        if subscriber.flags & CATCHING != 0 {
+        if subscriber.flags & CATCHING != 0 && !self.passes_gate(slot, subscriber.connection, delivery) {
             self.hold_back(slot, subscriber.connection, delivery);
             return;
         }

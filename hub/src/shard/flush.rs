@@ -126,10 +126,13 @@ impl State {
         }
     }
 
-    /// Says goodbye, after some last words if there are any. What waits is dropped: the peer resumes by position.
+    /// Says goodbye, after some last words if there are any. What waits is dropped: the peer resumes by position. Only the
+    /// answer to a peer's own goodbye stands there already, and leaves.
     pub fn close(&mut self, id: ConnectionId, goodbye: Goodbye, last_words: Option<&ServerFrame>) {
         let Some(connection) = self.connections.get(id).filter(|connection| connection.is_open()) else { return };
-        connection.outbox.clear();
+        if goodbye != Goodbye::Echo {
+            connection.outbox.clear();
+        }
         connection.wake_waiters();
         connection.extra = None;
         let mut last = last_words.map(|frame| encode(frame, connection.format)).unwrap_or_default();

@@ -69,7 +69,10 @@ impl Inbound {
         while !input.is_empty() {
             let (frame, rest) = input.split_at(self.boundary.cut(input));
             input = rest;
-            parse(&mut parser, frame, messages, replies).map_err(|error| code_of(&error))?;
+            if parse(&mut parser, frame, messages, replies).map_err(|error| code_of(&error))? == Parsed::Goodbye {
+                // Used up: lent again, it would refuse everything.
+                return Ok(());
+            }
         }
         if self.boundary.is_between_messages() {
             parsers.idle = Some(parser);
@@ -80,25 +83,34 @@ impl Inbound {
     }
 }
 
+/// How far the bytes went.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Parsed {
+    /// All of them are read.
+    All,
+    /// The peer said goodbye, its echo is written; what follows is not looked at.
+    Goodbye,
+}
+
 fn parse(
     parser: &mut WebSocketContext,
     input: &[u8],
     messages: &mut Vec<Message>,
     replies: &mut Vec<u8>,
-) -> Result<(), Error> {
+) -> Result<Parsed, Error> {
     let mut stream = Memory { input, output: replies };
     loop {
         match parser.read(&mut stream) {
             Ok(message) => messages.push(message),
             Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => break,
-            // The peer said goodbye, its echo is written; what follows is not looked at.
-            Err(Error::ConnectionClosed) => return Ok(()),
+            Err(Error::ConnectionClosed) => return Ok(Parsed::Goodbye),
             Err(error) => return Err(error),
         }
     }
     match parser.flush(&mut stream) {
-        Err(Error::ConnectionClosed) => Ok(()),
-        other => other,
+        Ok(()) => Ok(Parsed::All),
+        Err(Error::ConnectionClosed) => Ok(Parsed::Goodbye),
+        Err(error) => Err(error),
     }
 }
 
@@ -189,10 +201,9 @@ mod tests {
     const LIMIT: usize = 2_000;
 
     fn masked(payload: &[u8], opcode: OpCode, last: bool) -> Vec<u8> {
-        let mut frame = Frame::message(payload.to_vec(), opcode, last);
-        frame.header_mut().mask = Some([1, 2, 3, 4]);
+        let header = FrameHeader { is_final: last, opcode, mask: Some([1, 2, 3, 4]), ..FrameHeader::default() };
         let mut bytes = Vec::new();
-        frame.format(&mut bytes).expect("memory");
+        Frame::from_payload(header, payload.to_vec().into()).format(&mut bytes).expect("memory");
         bytes
     }
 
@@ -219,6 +230,18 @@ mod tests {
         let (messages, replies, result, _) = read_in_pieces(&close, &[usize::MAX]);
         assert!(matches!(messages.as_slice(), [Message::Close(Some(_))]));
         assert_eq!((replies.as_slice(), result), (&[0x88, 2, 0x0f, 0xa0][..], Ok(())));
+    }
+
+    #[test]
+    fn a_goodbye_does_not_spoil_the_parser_of_others() {
+        let (mut parsers, mut messages, mut replies) = (Parsers::new(LIMIT), Vec::new(), Vec::new());
+        for round in 0..3 {
+            let text = masked(b"hi", OpCode::Data(Data::Text), true);
+            let close = masked(&4_000u16.to_be_bytes(), OpCode::Control(Control::Close), true);
+            let mut inbound = Inbound::default();
+            let fed = inbound.feed(&mut parsers, &[text, close].concat(), &mut messages, &mut replies);
+            assert_eq!((fed, messages.len()), (Ok(()), 2 * (round + 1)));
+        }
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod codec;
 mod sse;
 mod websocket;
 
+pub mod hostile;
 mod pages;
 pub mod problem;
 

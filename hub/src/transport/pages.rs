@@ -23,7 +23,7 @@ const POLICY: &str =
 const TOKEN_S: u64 = 12 * 3_600;
 
 #[derive(RustEmbed)]
-#[folder = "$CARGO_MANIFEST_DIR/../clients/web/dist"]
+#[folder = "../clients/web/dist"]
 #[allow_missing = true]
 struct Built;
 

@@ -20,7 +20,7 @@ pub(crate) enum Rule {
 pub(crate) struct Exception {
     /// Which rule.
     pub(crate) rule: Rule,
-    /// Where: the place of the finding.
+    /// Where: the place of the finding, or with a `/` at its end a folder with all places below it.
     pub(crate) place: &'static str,
     /// Why it is better so, and what would end it.
     pub(crate) reason: &'static str,
@@ -47,15 +47,21 @@ pub(crate) fn exceptions_of(rule: Rule) -> impl Iterator<Item = &'static Excepti
     EXCEPTIONS.iter().filter(move |exception| exception.rule == rule)
 }
 
+impl Exception {
+    fn covers(&self, finding: &Finding) -> bool {
+        finding.place == self.place || (self.place.ends_with('/') && finding.place.starts_with(self.place))
+    }
+}
+
 /// Fails for findings that are not excused, and for excuses that nothing needs.
 pub(crate) fn judge(rule: Rule, findings: Vec<Finding>) {
     let needless: Vec<Finding> = exceptions_of(rule)
-        .filter(|exception| !findings.iter().any(|finding| finding.place == exception.place))
+        .filter(|exception| !findings.iter().any(|finding| exception.covers(finding)))
         .map(|exception| {
             Finding::new(exception.place, "is excused and needs no excuse any more: remove it from the table")
         })
         .collect();
-    let excused = |finding: &Finding| exceptions_of(rule).any(|exception| exception.place == finding.place);
+    let excused = |finding: &Finding| exceptions_of(rule).any(|exception| exception.covers(finding));
     demand_none(findings.into_iter().filter(|finding| !excused(finding)).chain(needless).collect());
 }
 

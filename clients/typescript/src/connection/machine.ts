@@ -8,7 +8,7 @@ import { CLOSE, errorOfClose, isFinalClose } from '../protocol/codes.js'
 /** Where the connection is. `failures` counts attempts in a row that did not last. */
 export type Connection =
   | { is: 'idle' }
-  | { is: 'connecting'; step: 'token' | 'socket' | 'handshake'; failures: number; floorMs: number }
+  | { is: 'connecting'; step: 'token' | 'socket' | 'handshake'; failures: number; refusal?: HubError }
   | { is: 'connected'; failures: number }
   | { is: 'waiting'; failures: number; why: HubError }
   | { is: 'closed'; why: HubError | null }
@@ -121,10 +121,7 @@ function whileConnecting(now: Connecting, happening: Happening, rules: Rules): S
     case 'connected':
       return now.step === 'handshake' ? connected(now, happening.heartbeatMs, rules) : stay(now)
     case 'refused':
-      return {
-        next: { ...now, floorMs: happening.error.retryAfterMs ?? 0 },
-        effects: [{ do: 'tell_error', error: happening.error }],
-      }
+      return stay({ ...now, refusal: happening.error })
     case 'closed':
       return closed(now, happening.code, happening.reason, rules)
     case 'violated':
@@ -217,13 +214,15 @@ function refreshLater(now: Connected, error: HubError): Step {
   }
 }
 
-/** The socket closed: for good, or until the next attempt. */
+/** The socket closed: for good, or until the next attempt. What the hub said before says more than the code. */
 function closed(now: Connecting | Connected, code: number, reason: string, rules: Rules): Step {
+  const refusal = now.is === 'connecting' ? now.refusal : undefined
   if (isFinalClose(code)) {
-    return giveUp(new HubError(errorOfClose(code), `the hub closed the connection for good: ${reason || code}`))
+    return giveUp(new HubError(errorOfClose(code), `the hub closed the connection for good: ${refusal?.message ?? (reason || code)}`))
   }
   if (code !== CLOSE.tokenExpired) {
-    return retryLater(now, new HubError('network', `the connection was closed: ${reason || code}`), rules)
+    const why = refusal ?? new HubError('network', `the connection was closed: ${reason || code}`)
+    return retryLater(now, why, rules, refusal === undefined ? [] : [{ do: 'tell_error', error: refusal }])
   }
   const expired = new HubError('token_expired', 'the token has expired')
   if (!rules.renewable) return giveUp(expired)
@@ -234,9 +233,9 @@ function giveUp(why: HubError): Step {
   return { next: { is: 'closed', why }, effects: [{ do: 'drop' }, { do: 'tell_error', error: why }] }
 }
 
+/** Waits at least as long as the hub asked for. */
 function retryLater(now: Connecting | Connected, why: HubError, rules: Rules, first: Effect[] = []): Step {
-  const floorMs = now.is === 'connecting' ? now.floorMs : 0
-  const wait = backoff(now.failures, floorMs, rules.backoff)
+  const wait = backoff(now.failures, why.retryAfterMs ?? 0, rules.backoff)
   return {
     next: { is: 'waiting', failures: now.failures + 1, why },
     effects: [...first, { do: 'drop' }, { do: 'alarm', alarm: 'retry', ...wait }],
@@ -245,7 +244,7 @@ function retryLater(now: Connecting | Connected, why: HubError, rules: Rules, fi
 
 function begin(failures: number, rules: Rules, first: Effect[] = []): Step {
   return {
-    next: { is: 'connecting', step: 'token', failures, floorMs: 0 },
+    next: { is: 'connecting', step: 'token', failures },
     effects: [...first, after('token', rules.tokenMs), { do: 'fetch_token' }],
   }
 }

@@ -35,13 +35,17 @@ export interface Bounds {
   bytes: number
   /** Most requests under way at once; the hub pauses reading above 64. */
   inFlight: number
+  /** Requests that are sent each second; the hub refuses above 100, and a refusal costs the order. */
+  perSecond: number
+  /** Requests that are sent at once before that rate counts; the hub takes 200. */
+  burst: number
 }
 
-export const defaultBounds: Bounds = { count: 1_000, bytes: 1024 * 1024, inFlight: 32 }
+export const defaultBounds: Bounds = { count: 1_000, bytes: 1024 * 1024, inFlight: 32, perSecond: 95, burst: 190 }
 
 export class RequestQueue {
   readonly #bounds: Bounds
-  /** In the order of their ids. */
+  /** Requests of the connection itself first, then the lasting ones; each in the order of their ids. */
   #waiting: Entry[] = []
   readonly #underWay = new Map<number, Entry>()
   /** Nothing is sent before this time. */
@@ -50,9 +54,12 @@ export class RequestQueue {
   readonly #channelPauses = new Map<string, number>()
   #count = 0
   #bytes = 0
+  /** How many requests may be sent now, as it was at a time. */
+  #allowance: { left: number; at: number }
 
   constructor(bounds: Bounds) {
     this.#bounds = bounds
+    this.#allowance = { left: bounds.burst, at: 0 }
   }
 
   get size(): number {
@@ -71,16 +78,16 @@ export class RequestQueue {
     }
     const channel = 'channel' in frame ? frame.channel : undefined
     const entry: Entry = { ...facts, id: frame.id, channel, text, bytes, sent: false }
-    this.#waiting.push(entry)
+    this.#back([entry])
     this.#account(entry, 1)
     return entry
   }
 
-  /** The next requests to send, oldest first. They are under way from now on. */
+  /** The next requests to send, in their order. They are under way from now on. */
   due(now: number): Entry[] {
     const due: Entry[] = []
     if (now < this.#pausedUntil) return due
-    const room = this.#bounds.inFlight - this.#underWay.size
+    const room = Math.min(this.#bounds.inFlight - this.#underWay.size, this.#allowed(now))
     const left: Entry[] = []
     for (const entry of this.#waiting) {
       if (due.length < room && now >= this.#pauseOf(entry, now)) due.push(entry)
@@ -91,6 +98,7 @@ export class RequestQueue {
       this.#underWay.set(entry.id, entry)
     }
     this.#waiting = left
+    this.#allowance.left -= due.length
     return due
   }
 
@@ -125,6 +133,8 @@ export class RequestQueue {
     this.#waiting = []
     this.#pausedUntil = 0
     this.#channelPauses.clear()
+    // The hub counts each connection anew.
+    this.#allowance.left = this.#bounds.burst
     this.#back(all.filter((entry) => entry.lasting))
   }
 
@@ -138,17 +148,26 @@ export class RequestQueue {
     return this.#take(() => true)
   }
 
-  /** When to look at the queue again; undefined when only an answer can change it. */
+  /** When to look at the queue again, just after `due`; undefined when only an answer can change it. */
   wakeAt(now: number): number | undefined {
     let at = Infinity
     const full = this.#underWay.size >= this.#bounds.inFlight
+    const next = now + Math.max(0, Math.ceil(((1 - this.#allowance.left) * 1_000) / this.#bounds.perSecond))
     for (const entry of this.#waiting) {
       at = Math.min(at, entry.deadline)
-      const pause = Math.max(this.#pausedUntil, this.#pauseOf(entry, now))
+      const pause = Math.max(this.#pausedUntil, this.#pauseOf(entry, now), next)
       if (!full && pause > now) at = Math.min(at, pause)
     }
     for (const entry of this.#underWay.values()) at = Math.min(at, entry.deadline)
     return at === Infinity ? undefined : at
+  }
+
+  /** Whole requests that the rate allows now. */
+  #allowed(now: number): number {
+    const { perSecond, burst } = this.#bounds
+    const passed = Math.max(0, now - this.#allowance.at)
+    this.#allowance = { left: Math.min(burst, this.#allowance.left + (passed * perSecond) / 1_000), at: now }
+    return Math.floor(this.#allowance.left)
   }
 
   #pauseOf(entry: Entry, now: number): number {
@@ -160,7 +179,8 @@ export class RequestQueue {
   }
 
   #back(entries: Entry[]): void {
-    this.#waiting = [...entries, ...this.#waiting].sort((a, b) => a.id - b.id)
+    // Who subscribes and then publishes wants to hear of it, also when much else waits.
+    this.#waiting = [...this.#waiting, ...entries].sort((a, b) => Number(a.lasting) - Number(b.lasting) || a.id - b.id)
   }
 
   #take(which: (entry: Entry) => boolean): Entry[] {

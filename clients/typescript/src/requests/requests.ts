@@ -54,7 +54,8 @@ export class Requests {
       const deadline = this.#timers.now() + giveUpMs
       const done = (answer: AnswerFrame): void => resolve(answer as A)
       this.#queue.add(frame, { lasting: true, deadline, done, failed: reject, key })
-      this.#flush()
+      // Behind the subscribes that were asked for before it.
+      queueMicrotask(() => this.#flush())
     })
   }
 

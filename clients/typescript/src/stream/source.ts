@@ -49,6 +49,8 @@ export interface SourceParts {
 const EVENTS = ['open', 'message', 'gap', 'skipped', 'expiring', 'drain', 'error']
 
 export class Source {
+  /** Messages at or below the position that were dropped. */
+  duplicates = 0
   readonly #parts: SourceParts
   readonly #rules: StreamRules
   readonly #listeners = new Set<SourceListener>()
@@ -259,7 +261,10 @@ export class Source {
     const before = cursor.position
     const verdict = cursor.message(frame)
     if (verdict === 'hole') return this.#hole(`${frame.channel} is at ${before?.offset} and message ${frame.offset} came`)
-    if (verdict === 'seen') return
+    if (verdict === 'seen') {
+      this.duplicates++
+      return
+    }
     this.#latest.set(frame.channel, frame)
     this.#tell((listener) => listener.message(frame))
   }

@@ -76,6 +76,11 @@ export class Stream<T = Json> extends Emitter<StreamEvents<T>> {
     return this.#closed ? 'closed' : this.#shared.source.now.is
   }
 
+  /** How many messages came again and were dropped, on the EventSource that this Stream may share. */
+  get duplicates(): number {
+    return this.#shared.source.duplicates
+  }
+
   /** The last position of a channel; undefined before the first and on a channel without a log. */
   position(channel: string): Position | undefined {
     return this.#shared.source.position(channel)

@@ -24,6 +24,8 @@ export class Room {
   #loading = false
   #unseen = 0
   #drawing = false
+  /** Another room is on the page now: this one only waits for what it has sent. */
+  #left = false
 
   constructor(hub: Hub, user: string, channel: string, say: (problem: string | null) => void) {
     this.#hub = hub
@@ -46,6 +48,7 @@ export class Room {
   }
 
   leave(): void {
+    this.#left = true
     this.#subscription.unsubscribe()
   }
 
@@ -69,6 +72,7 @@ export class Room {
       this.#more = page.more
       this.#say(null)
     } catch (error) {
+      if (this.#left) return
       this.#say(`Earlier messages can not be had now: ${(error as HubError).message}`)
     } finally {
       this.#loading = false
@@ -120,6 +124,7 @@ export class Room {
         this.#draw()
       },
       (error: HubError) => {
+        if (this.#left) return this.#say(`“${text}” was not sent to ${this.#channel}: ${error.message}`)
         this.#timeline.fail(key, error.message)
         this.#draw()
       },
@@ -149,12 +154,14 @@ export class Room {
     this.#drawing = true
     queueMicrotask(() => {
       this.#drawing = false
+      if (this.#left) return
       this.#list.draw(this.#timeline.items(), this.#unseen)
       this.#unseen = 0
     })
   }
 
   #showBefore(): void {
+    if (this.#left) return
     const begins = this.#logged ? `This is the beginning of ${this.#channel}` : 'Nothing is kept here: you see what is said while you are here'
     byId('earlier').hidden = !this.#more
     byId('beginning').hidden = this.#more
@@ -162,6 +169,7 @@ export class Room {
   }
 
   #showPeople(note = ''): void {
+    if (this.#left) return
     const names = this.#people.names
     byId('people-count').textContent = String(this.#people.count)
     byId('people-note').textContent = note

@@ -53,10 +53,10 @@ export class Chart {
       {
         width: this.#place.clientWidth || 320,
         height: HEIGHT_PX,
-        padding: [10, 10, 0, 0],
+        padding: [10, 24, 0, 0],
         legend: { show: false },
         cursor: { y: false, points: { size: 7 } },
-        scales: { x: { time: true, range: (_, min, max) => span(min, max) }, y: { range: (_, min, max) => room(min, max) } },
+        scales: { x: { time: true, range: () => span(this.#times[0], this.#times.at(-1)) }, y: { range: (_, min, max) => room(min, max) } },
         series: [
           {},
           { label: this.#name, stroke: accent, width: 2, fill: faded(accent), points: { size: 5, fill: accent, stroke: accent }, paths: uPlot.paths.linear?.() ?? null },
@@ -78,9 +78,9 @@ function clock(seconds: number): string {
 }
 
 /** At least half a minute, so that the first points do not fill the whole width. */
-function span(min: number | null, max: number | null): [number, number] {
-  const end = max ?? Date.now() / 1_000
-  return [Math.min(min ?? end, end - 30), end]
+function span(first: number | undefined, last: number | undefined): [number, number] {
+  const end = last ?? Date.now() / 1_000
+  return [Math.min(first ?? end, end - 30), end]
 }
 
 /** A tenth of room above and below; a flat line stands in the middle. */

@@ -12,7 +12,8 @@ const TILES: [channel: string, title: string, description: string][] = [
   ['feed:visitors', 'Visitors', 'on the site now'],
   ['feed:orders', 'Orders', 'today'],
 ]
-const COMMAND = `curl http://127.0.0.1:8081/v1/publish -H 'Authorization: Bearer dev-key' -H 'Content-Type: application/json' -d '{"channel":"feed:cpu","conflate_key":"cpu","data":{"value":42}}'`
+const COMMAND = `hubbub publish --channel feed:cpu --conflate-key cpu --data '{"value":42}'`
+const CURL = `curl http://127.0.0.1:8081/v1/publish -H 'Authorization: Bearer dev-key' -H 'Content-Type: application/json' -d '{"channel":"feed:cpu","conflate_key":"cpu","data":{"value":42}}'`
 
 const tiles = new Map(TILES.map(([channel, title, description]) => [channel, new Tile(channel, title, description)]))
 const show = pill(byId('stream'))
@@ -68,7 +69,8 @@ function later(): void {
 }
 
 byId('tiles').append(...[...tiles.values()].map((tile) => tile.element))
-byId('curl').textContent = COMMAND
+byId('command').textContent = COMMAND
+byId('curl').textContent = CURL
 byId('copy').onclick = () => {
   navigator.clipboard?.writeText(COMMAND).then(
     () => (byId('copy').textContent = 'Copied'),

@@ -139,8 +139,8 @@ pub(crate) async fn interest_brings_envelopes_to_every_node_once(cluster: &impl 
     let ((one_in, mut one_out), (two_in, mut two_out)) = (inbox(), inbox());
     let (one, two) = (cluster.join(one_in).await, cluster.join(two_in).await);
     let channel = key("eph:x");
-    one.subscribe(&[channel.clone()]).await.expect("subscribe");
-    two.subscribe(&[channel.clone()]).await.expect("subscribe");
+    one.subscribe(std::slice::from_ref(&channel)).await.expect("subscribe");
+    two.subscribe(std::slice::from_ref(&channel)).await.expect("subscribe");
     for version in 1..=20 {
         one.publish(whisper(&channel, version)).await.expect("publish");
     }

@@ -76,14 +76,8 @@ async fn fragments_become_one_message_with_pings_inside() {
     // The cut stands in the middle of a character.
     assert!(std::str::from_utf8(head).is_err());
     for piece in [1, 3, usize::MAX] {
-        let bytes = [
-            frame(0x01, head),
-            frame(0x89, b"one"),
-            frame(0x00, &[]),
-            frame(0x89, b"two"),
-            frame(0x80, tail),
-        ]
-        .concat();
+        let bytes =
+            [frame(0x01, head), frame(0x89, b"one"), frame(0x00, &[]), frame(0x89, b"two"), frame(0x80, tail)].concat();
         for part in bytes.chunks(piece.min(bytes.len())) {
             echo.send_bytes(part).await.expect("sent");
         }
@@ -167,7 +161,9 @@ async fn an_upgrade_that_is_none_is_refused() {
         ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
     ];
     let but = |name: &str, value: Option<&'static str>| -> Vec<(&str, &str)> {
-        let change = |(of, was): (&'static str, &'static str)| if of == name { value.map(|value| (of, value)) } else { Some((of, was)) };
+        let change = |(of, was): (&'static str, &'static str)| {
+            if of == name { value.map(|value| (of, value)) } else { Some((of, was)) }
+        };
         whole.into_iter().filter_map(change).collect()
     };
     let table = [
@@ -203,9 +199,13 @@ async fn the_accept_key_is_the_one_of_the_book() {
     socket.write_all(&[request.as_bytes(), &frame(0x82, b"early")].concat()).await.expect("sent");
     let mut answer = Vec::new();
     while !answer.ends_with(b"early") {
-        let count = tokio::time::timeout(WITHIN, socket.read_buf(&mut answer)).await.expect("in time").expect("readable");
+        let count =
+            tokio::time::timeout(WITHIN, socket.read_buf(&mut answer)).await.expect("in time").expect("readable");
         assert!(count > 0, "{}", String::from_utf8_lossy(&answer));
     }
     let text = String::from_utf8_lossy(&answer).to_ascii_lowercase();
-    assert!(text.starts_with("http/1.1 101") && text.contains("sec-websocket-accept: s3pplmbitxaq9kygzzhzrbk+xoo="), "{text}");
+    assert!(
+        text.starts_with("http/1.1 101") && text.contains("sec-websocket-accept: s3pplmbitxaq9kygzzhzrbk+xoo="),
+        "{text}"
+    );
 }

@@ -34,7 +34,9 @@ async fn upgrade_from(hub: &Hub, source: &str, forwarded: Option<&str>) -> Upgra
     socket.write_all(request.as_bytes()).await.expect("sent");
     let mut head = Vec::new();
     // A refusal has a body, one JSON object.
-    while !head.windows(4).any(|four| four == b"\r\n\r\n") || !(head.starts_with(b"HTTP/1.1 101") || head.ends_with(b"}")) {
+    while !head.windows(4).any(|four| four == b"\r\n\r\n")
+        || !(head.starts_with(b"HTTP/1.1 101") || head.ends_with(b"}"))
+    {
         let count = timeout(WITHIN, socket.read_buf(&mut head)).await.expect("an answer in time").expect("readable");
         assert!(count > 0, "no answer");
     }
@@ -142,7 +144,11 @@ async fn an_address_has_so_many_connections() {
     assert!(held.iter().all(|upgrade| upgrade.status == 101));
     let refused = upgrade(&hub).await;
     assert_eq!(refused.status, 429);
-    assert!(refused.answer.contains("retry-after: ") && refused.answer.contains("retry_after_ms"), "{}", refused.answer);
+    assert!(
+        refused.answer.contains("retry-after: ") && refused.answer.contains("retry_after_ms"),
+        "{}",
+        refused.answer
+    );
     assert_eq!(get(hub.public, "/sse?channel=feed:a", &[]).await.status, 429, "streams count as well");
     assert_eq!(upgrade_from(&hub, "127.0.0.2", None).await.status, 101, "another address");
     drop(held.pop());
@@ -199,7 +205,11 @@ async fn behind_a_proxy_the_real_address_counts() {
 async fn above_the_watermark_newcomers_wait() {
     let hub = Setup::new().limit("memory_watermark_bytes", 1).start();
     let refused = until_status(&hub, "127.0.0.1", None, 503).await;
-    assert!(refused.answer.contains("retry-after: 5") && refused.answer.contains("\"retry_after_ms\":5000"), "{}", refused.answer);
+    assert!(
+        refused.answer.contains("retry-after: 5") && refused.answer.contains("\"retry_after_ms\":5000"),
+        "{}",
+        refused.answer
+    );
     let answer = get(hub.public, "/sse?channel=feed:a", &[]).await;
     assert_eq!((answer.status, answer.json()["code"].as_str()), (503, Some("overloaded")));
     // A browser would never come back from that: it gets a stream that ends, and a time to wait.
@@ -223,7 +233,11 @@ async fn a_node_has_so_many_connections() {
 
 #[tokio::test]
 async fn a_tenant_has_so_many_channels() {
-    let hub = Setup::new().env("HUBBUB_NODE__SHARDS", "1").limit("channels_per_tenant", 2).limit("interest_linger_ms", 1).start();
+    let hub = Setup::new()
+        .env("HUBBUB_NODE__SHARDS", "1")
+        .limit("channels_per_tenant", 2)
+        .limit("interest_linger_ms", 1)
+        .start();
     let mut peer = Peer::open_with(&hub, RawOptions::default()).await;
     peer.begin(&crate::harness::token("u1"), Vec::new()).await;
     peer.subscribe(fresh("live:a")).await;

@@ -31,11 +31,12 @@ pub struct Limits {
     pub outbox_bytes: usize,
     /// What may wait for one slow reader, in frames. Default 16,384.
     pub outbox_frames: usize,
-    /// Live messages held for one subscription while it attaches, in bytes. Default 262,144.
+    /// Live messages held for one subscription while it attaches, in bytes; at most a quarter of `outbox_bytes` counts, since they
+    /// enter it at once. Default 262,144.
     pub gate_bytes: usize,
     /// A page of the log that is read at once while catching up, in messages. Default 256.
     pub page_messages: u32,
-    /// The same, in bytes. Default 262,144.
+    /// The same, in bytes; at most a quarter of `outbox_bytes` counts, since it enters the outbox at once. Default 262,144.
     pub page_bytes: usize,
     /// Memory of the process above which newcomers are refused and the largest outboxes close first, in bytes.
     /// Default 0: 80 % of the machine's (or the container's) memory.
@@ -79,6 +80,14 @@ pub struct Limits {
     /// Expensive requests to the internal API (batches, broadcasts, lists, history) that run at once; more wait. Default 32:
     /// with their bodies they hold at most 512 MiB.
     pub api_expensive_requests: usize,
+}
+
+impl Limits {
+    /// What may enter an outbox at once, in bytes as messages are counted: written out they are larger, and two such pieces must
+    /// find a place.
+    pub fn piece_bytes(&self) -> usize {
+        self.outbox_bytes / 4
+    }
 }
 
 impl Default for Limits {

@@ -204,7 +204,7 @@ pub(super) async fn catch_up(
     after: u64,
 ) {
     let Attaching { channel, name, kind, .. } = attaching;
-    let (limit, bytes) = (services.limits.page_messages, services.limits.page_bytes);
+    let (limit, bytes) = (services.limits.page_messages, services.limits.page_bytes.min(services.limits.piece_bytes()));
     let mut reader = Reader { channel, name: *name, after, overflows: 0 };
     loop {
         let Some(turn) = shard.with(|state| state.page_turn(id)) else { return };

@@ -11,7 +11,7 @@ use super::decide::{Decision, Phase, Request, decide};
 use super::{Services, connect, requests};
 use crate::shard::{ConnectionId, Goodbye, Shard};
 
-/// A client that was refused so often in a row does not listen.
+/// A client that was refused so much more often than it was allowed does not listen.
 const REFUSALS: u32 = 500;
 
 /// What has to end before the next frame of the connection is read.
@@ -58,7 +58,7 @@ fn within_rate(shard: &Rc<Shard>, services: &Rc<Services>, id: ConnectionId, req
         let Some(session) = state.session(id) else { return false };
         match session.bucket.take(limits.requests_per_second, limits.request_burst, now_ms) {
             Ok(()) => {
-                session.refused = 0;
+                session.refused = session.refused.saturating_sub(1);
                 true
             }
             Err(retry_after_ms) => {

@@ -110,7 +110,7 @@ impl State {
 
     /// Takes a live delivery for a subscription that catches up.
     pub(super) fn hold_back(&mut self, slot: u32, connection: u32, delivery: &Delivery) {
-        let bound = self.limits.gate_bytes;
+        let bound = self.limits.gate_bytes.min(self.limits.piece_bytes());
         let gate = self
             .connections
             .at(connection)
@@ -133,10 +133,15 @@ impl State {
         Some(Rc::clone(connection.extra().turn.get_or_insert_with(|| Rc::new(Semaphore::new(1)))))
     }
 
-    /// What wakes when the outbox has drained; `None` when it has, or the connection is gone.
+    /// What wakes when the outbox has drained; `None` when it has, or the connection is gone. What a stream with a rate has waiting
+    /// for its next flush counts as well.
     pub fn drain_notice(&mut self, id: ConnectionId) -> Option<Rc<Notify>> {
-        let connection =
-            self.connections.get(id).filter(|connection| connection.is_open() && !connection.outbox.is_empty())?;
+        let piece = self.limits.piece_bytes();
+        let connection = self.connections.get(id).filter(|connection| connection.is_open())?;
+        let conflated = connection.extra.as_ref().map_or(0, |extra| extra.conflater.bytes());
+        if connection.outbox.is_empty() && conflated <= piece {
+            return None;
+        }
         Some(Rc::clone(connection.extra().drained.get_or_insert_with(|| Rc::new(Notify::new()))))
     }
 

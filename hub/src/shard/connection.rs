@@ -84,7 +84,7 @@ pub struct Session {
     pub bucket: Bucket,
     /// Requests under way.
     pub in_flight: u32,
-    /// Refused requests in a row; a client that ignores refusals is closed.
+    /// Refused requests beyond those that were allowed since; a client that ignores refusals is closed.
     pub refused: u32,
     /// The tick of the timer that watches the token's expiry; others are left from an earlier token.
     pub expiry_due: Option<u64>,

@@ -174,9 +174,17 @@ impl State {
         true
     }
 
-    /// Moves what waits for conflating subscriptions into the outbox, with what was left out.
+    /// Moves what waits for conflating subscriptions into the outbox, with what was left out. What stays beyond a piece goes on
+    /// being conflated until the outbox has drained, or until the next flush of a stream with a rate.
     pub(super) fn release(&mut self, index: u32) {
+        let piece = self.limits.piece_bytes();
         while let Some(connection) = self.connections.at(index).filter(|connection| connection.is_open()) {
+            if connection.outbox.bytes() >= piece {
+                if connection.stream().is_some_and(|stream| stream.interval_ms > 0) {
+                    self.arm_stream_flush(index);
+                }
+                return;
+            }
             let Some((slot, skipped, delivery)) = connection.extra.as_mut().and_then(|extra| extra.conflater.take())
             else {
                 return;

@@ -96,7 +96,12 @@ impl State {
 
     /// One timer at most watches a token: the heartbeat arms it when the end comes near.
     pub(super) fn watch_expiry(&mut self, id: ConnectionId, now_ms: u64) {
-        let (warning_ms, near_ms) = (self.limits.expiry_warning_ms, 2 * self.limits.heartbeat_ms);
+        let warning_ms = self.limits.expiry_warning_ms;
+        // The next look comes within one interval.
+        let near_ms = match self.connections.get(id).map(|connection| connection.format) {
+            Some(Format::Sse) => 2 * self.limits.sse_heartbeat_ms,
+            _ => 2 * self.limits.heartbeat_ms,
+        };
         let Some(session) = self.session(id) else { return };
         let warn_in_ms = session.identity.expires_at_ms.saturating_sub(now_ms).saturating_sub(warning_ms);
         if session.expiry_due.is_none() && warn_in_ms <= near_ms {

@@ -57,21 +57,23 @@ pub(super) struct Inbound {
 }
 
 impl Inbound {
-    /// Parses bytes: messages go to `messages`, answers of the protocol itself (pongs, the echo of a close) to `replies`.
+    /// Parses bytes: messages go to `messages`, pongs to `replies`. The answer to a goodbye comes last, behind whatever the
+    /// messages cause.
     pub(super) fn feed(
         &mut self,
         parsers: &mut Parsers,
         mut input: &[u8],
         messages: &mut Vec<Message>,
         replies: &mut Vec<u8>,
-    ) -> Result<(), CloseCode> {
+    ) -> Result<Fed, CloseCode> {
         let mut parser = self.parser.take().unwrap_or_else(|| parsers.take());
         while !input.is_empty() {
             let (frame, rest) = input.split_at(self.boundary.cut(input));
             input = rest;
-            if parse(&mut parser, frame, messages, replies).map_err(|error| code_of(&error))? == Parsed::Goodbye {
-                // Used up: lent again, it would refuse everything.
-                return Ok(());
+            let fed = parse(&mut parser, frame, messages, replies).map_err(|error| code_of(&error))?;
+            if let Fed::Goodbye(_) = fed {
+                // The parser is used up: lent again, it would refuse everything.
+                return Ok(fed);
             }
         }
         if self.boundary.is_between_messages() {
@@ -79,17 +81,17 @@ impl Inbound {
         } else {
             self.parser = Some(parser);
         }
-        Ok(())
+        Ok(Fed::All)
     }
 }
 
 /// How far the bytes went.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Parsed {
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum Fed {
     /// All of them are read.
     All,
-    /// The peer said goodbye, its echo is written; what follows is not looked at.
-    Goodbye,
+    /// The peer said goodbye, and this is the answer; what follows is not looked at.
+    Goodbye(Vec<u8>),
 }
 
 fn parse(
@@ -97,21 +99,19 @@ fn parse(
     input: &[u8],
     messages: &mut Vec<Message>,
     replies: &mut Vec<u8>,
-) -> Result<Parsed, Error> {
+) -> Result<Fed, Error> {
     let mut stream = Memory { input, output: replies };
     loop {
+        let before = stream.output.len();
         match parser.read(&mut stream) {
             Ok(message) => messages.push(message),
             Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => break,
-            Err(Error::ConnectionClosed) => return Ok(Parsed::Goodbye),
+            // The parser reads nothing before it has written the answer: these bytes are that and nothing else.
+            Err(Error::ConnectionClosed) => return Ok(Fed::Goodbye(stream.output.split_off(before))),
             Err(error) => return Err(error),
         }
     }
-    match parser.flush(&mut stream) {
-        Ok(()) => Ok(Parsed::All),
-        Err(Error::ConnectionClosed) => Ok(Parsed::Goodbye),
-        Err(error) => Err(error),
-    }
+    parser.flush(&mut stream).map(|()| Fed::All)
 }
 
 fn code_of(error: &Error) -> CloseCode {
@@ -214,8 +214,13 @@ mod tests {
         while !rest.is_empty() {
             let (piece, after) = rest.split_at((*sizes.next().unwrap_or(&1)).clamp(1, rest.len()));
             rest = after;
-            if let Err(code) = inbound.feed(&mut parsers, piece, &mut messages, &mut replies) {
-                return (messages, replies, Err(code), false);
+            match inbound.feed(&mut parsers, piece, &mut messages, &mut replies) {
+                Ok(Fed::All) => {}
+                Ok(Fed::Goodbye(answer)) => {
+                    replies.extend(answer);
+                    break;
+                }
+                Err(code) => return (messages, replies, Err(code), false),
             }
         }
         (messages, replies, Ok(()), inbound.parser.is_none())
@@ -240,7 +245,8 @@ mod tests {
             let close = masked(&4_000u16.to_be_bytes(), OpCode::Control(Control::Close), true);
             let mut inbound = Inbound::default();
             let fed = inbound.feed(&mut parsers, &[text, close].concat(), &mut messages, &mut replies);
-            assert_eq!((fed, messages.len()), (Ok(()), 2 * (round + 1)));
+            assert_eq!(fed, Ok(Fed::Goodbye(vec![0x88, 2, 0x0f, 0xa0])));
+            assert_eq!((messages.len(), replies.len()), (2 * (round + 1), 0));
         }
     }
 

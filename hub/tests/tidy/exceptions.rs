@@ -54,4 +54,9 @@ pub(crate) const EXCEPTIONS: &[Exception] = &[
         place: "hub/tests/wire/silent_peers_are_found.rs",
         reason: "paces a peer that speaks now and then; the heartbeats of the hub have to pass, over a real socket",
     },
+    Exception {
+        rule: Rule::Sleep,
+        place: "hub/tests/wire/limits_are_kept.rs",
+        reason: "waits as long as `retry_after_ms` says, at most 50 ms: that this is enough is what is tested",
+    },
 ];

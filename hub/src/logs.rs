@@ -124,14 +124,33 @@ impl Logs {
         channel: &ChannelKey,
         position: Position,
     ) -> Result<Resumption, LogError> {
-        let continuity = match kind {
-            LogKind::None => return Err(no_log(channel)),
-            LogKind::Window => self.broker.continuity(channel, position).await?,
-            LogKind::Durable => self.store.continuity(channel, position).await?,
-        };
-        // Read after the continuity: what expires in between shows as a gap.
-        let head = self.head(kind, channel).await?;
-        Ok(resumption(continuity, head))
+        let mut judged = self.continuity(kind, channel, position).await?;
+        loop {
+            // Read after the continuity: what expires in between shows as a gap.
+            let head = self.head(kind, channel).await?;
+            if head.position.epoch == position.epoch {
+                return Ok(resumption(judged, head));
+            }
+            // The epoch may have begun between the two questions; then the position is worth something else.
+            let again = self.continuity(kind, channel, position).await?;
+            if again == judged {
+                return Ok(resumption(judged, head));
+            }
+            judged = again;
+        }
+    }
+
+    async fn continuity(
+        &self,
+        kind: LogKind,
+        channel: &ChannelKey,
+        position: Position,
+    ) -> Result<Continuity, LogError> {
+        match kind {
+            LogKind::None => Err(no_log(channel)),
+            LogKind::Window => Ok(self.broker.continuity(channel, position).await?),
+            LogKind::Durable => Ok(self.store.continuity(channel, position).await?),
+        }
     }
 }
 

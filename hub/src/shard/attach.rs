@@ -62,7 +62,7 @@ impl State {
     }
 
     /// The subscription has everything up to `attach`: what the gate holds beyond it leaves, and live messages follow.
-    pub fn go_live(&mut self, name: SubscriptionId, attach: u64) {
+    pub fn go_live(&mut self, name: SubscriptionId, attach: Option<Position>) {
         let Some(connection) = self.connections.get(name.connection) else { return };
         let Some(subscription) = connection.named(name.serial) else { return };
         let (slot, place, gate) = (subscription.slot, subscription.place, subscription.gate.take());
@@ -70,10 +70,10 @@ impl State {
         let Some(subscriber) = known.subscribers.get_mut(place as usize) else { return };
         subscriber.flags &= !CATCHING;
         subscriber.attach = attach;
-        let flags = subscriber.flags;
+        let subscriber = *subscriber;
         for delivery in gate.into_iter().flat_map(|gate| gate.held) {
-            if delivery.position.is_none_or(|position| position.offset > attach) {
-                self.write_caught(slot, name.connection.index, flags, &delivery);
+            if !subscriber.has(delivery.position) {
+                self.write_caught(slot, name.connection.index, subscriber.flags, &delivery);
             }
         }
     }

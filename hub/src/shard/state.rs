@@ -256,7 +256,7 @@ impl State {
         let user = connection.session.as_ref().and_then(|session| session.identity.user.clone());
         if let Some(known) = self.channels.get(slot) {
             let place = known.subscribers.len() as u32;
-            known.subscribers.push(Subscriber { attach: u64::MAX, connection: id.index, flags: flags | CATCHING });
+            known.subscribers.push(Subscriber { attach: None, connection: id.index, flags: flags | CATCHING });
             connection.subscriptions.push(Subscription { slot, place, serial, gate: Some(Box::new(Gate::default())) });
             answer_or_wait(known.open, opened, &mut known.waiting);
             if let (true, Some(user)) = (known.presence, user) {

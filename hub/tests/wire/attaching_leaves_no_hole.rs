@@ -215,7 +215,8 @@ async fn when_the_gate_is_small() {
             next += 1;
         }
     }
-    println!("{overflows} gaps");
+    // Whether there are any is a matter of luck; a second overflow in a row is one.
+    assert!(overflows < 1_000);
     stop.store(true, Ordering::Relaxed);
     timeout(WITHIN, publishing).await.expect("in time").expect("whole");
 }

@@ -98,11 +98,11 @@ impl Peer {
     pub(crate) async fn frame_and_text(&mut self) -> (ServerFrame, String) {
         match self.kept.pop_front() {
             Some(kept) => kept,
-            None => self.from_socket().await,
+            None => self.receive().await,
         }
     }
 
-    async fn from_socket(&mut self) -> (ServerFrame, String) {
+    async fn receive(&mut self) -> (ServerFrame, String) {
         // Pings alone are nothing that a test waits for.
         let next = async {
             loop {
@@ -162,7 +162,7 @@ impl Peer {
             return self.kept.remove(index).expect("there").0;
         }
         loop {
-            let (frame, text) = self.from_socket().await;
+            let (frame, text) = self.receive().await;
             if answers(&frame) == Some(id) {
                 return frame;
             }

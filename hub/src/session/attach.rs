@@ -17,7 +17,7 @@ use crate::auth::policy::Denied;
 use crate::deliver::channel::gap_frame;
 use crate::encoded::Encoded;
 use crate::logs::Resumption;
-use crate::namespace::LogKind;
+use crate::namespace::{LogKind, Overflow};
 use crate::shard::mail::Delivery;
 use crate::shard::{ConnectionId, GateState, Shard, SlotRules, State, SubscriptionId, flags};
 
@@ -27,9 +27,11 @@ const RETRY: Duration = Duration::from_secs(1);
 /// Why there is no subscription.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
-pub(super) struct AttachError {
-    pub(super) code: ErrorCode,
-    pub(super) message: String,
+pub struct AttachError {
+    /// For programs.
+    pub code: ErrorCode,
+    /// For people.
+    pub message: String,
 }
 
 impl From<Denied> for AttachError {
@@ -90,6 +92,10 @@ pub(super) fn attach(
     }
     if wish.conflate {
         wanted |= flags::CONFLATE;
+    }
+    if wish.conflate && namespace.overflow != Overflow::Conflate {
+        let message = "this namespace does not conflate; its operator can set overflow = \"conflate\"".to_owned();
+        return Err(AttachError { code: ErrorCode::NotSupported, message });
     }
     let most = services.limits.subscriptions_per_connection;
     let (name, opened) = shard.with(|state| {

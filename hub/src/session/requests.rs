@@ -113,7 +113,7 @@ impl Asking<'_> {
         while let Some(drained) = self.shard.with(|state| state.drain_notice(self.id)) {
             drained.notified().await;
         }
-        let page = self.services.logs.read(kind, channel, from, query.limit, most).await?;
+        let page = self.services.logs.history(kind, channel, from, query.limit, most).await?;
         let result = Reply::History(HistoryPage {
             epoch: page.head.position.epoch,
             first: page.head.low + 1,

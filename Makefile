@@ -122,7 +122,8 @@ show-crash: ## kill -9 and restart 20 times under load: nothing acknowledged is 
 
 .PHONY: show-hostile
 show-hostile: ## What a hostile peer sends: 1,000,000 random byte strings in process, 20,000 over sockets
-	HUBBUB_HOSTILE_STRINGS=1000000 HUBBUB_HOSTILE_SOCKETS=20000 cargo test --release -p hubbub --test hostile -- --nocapture
+	HUBBUB_HOSTILE_STRINGS=1000000 cargo test --release -p hubbub --test hostile -- --nocapture
+	HUBBUB_HOSTILE_SOCKETS=20000 cargo test --release -p hubbub --test wire hostile -- --nocapture
 
 ## Tidy up
 

@@ -180,7 +180,7 @@ async fn even_a_kill_loses_nothing_durable() {
         acked.insert(ack.message, ("chat:a".to_owned(), ack.position.expect("a log")));
     }
     hub.kill();
-    let hub = hub.setup().on_ports_of(&hub).start();
+    let hub = hub.setup().on_ports([hub.public.port(), hub.internal.port()]).start();
     let mut again = Peer::open(&hub).await;
     let connected = again.begin(&token("u1"), vec![resume("chat:a", Some(Position::new(head.epoch, 20)))]).await;
     let attached = connected.subscriptions[0].result.expect("attached");

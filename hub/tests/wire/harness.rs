@@ -61,9 +61,9 @@ impl Setup {
         self.folder.path().join("hubbub.toml")
     }
 
-    /// On the ports of a hub that has ended.
-    pub(crate) fn on_ports_of(mut self, hub: &Hub) -> Self {
-        self.ports = [hub.public.port(), hub.internal.port()];
+    /// On these ports, the public and the internal one.
+    pub(crate) fn on_ports(mut self, ports: [u16; 2]) -> Self {
+        self.ports = ports;
         self
     }
 
@@ -184,14 +184,6 @@ impl Hub {
         let status = status.expect("it runs");
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("Linux tells");
         line.trim().trim_end_matches(" kB").trim().parse::<u64>().expect("a number") * 1_024
-    }
-
-    /// The value of a counter or gauge in `/metrics`, summed over its labels.
-    pub(crate) async fn metric(&self, name: &str) -> f64 {
-        let answer = crate::http::get(self.internal, "/metrics", &[]).await;
-        let of_name = |line: &&str| line.strip_prefix(name).is_some_and(|rest| rest.starts_with([' ', '{']));
-        let text = answer.text();
-        text.lines().filter(of_name).filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
     }
 }
 

@@ -94,6 +94,14 @@ fn unchunk(mut rest: &[u8]) -> Vec<u8> {
 
 /// What a service does over the internal port with the key of development.
 impl Hub {
+    /// The value of a counter or gauge in `/metrics`, summed over its labels.
+    pub(crate) async fn metric(&self, name: &str) -> f64 {
+        let answer = get(self.internal, "/metrics", &[]).await;
+        let of_name = |line: &&str| line.strip_prefix(name).is_some_and(|rest| rest.starts_with([' ', '{']));
+        let text = answer.text();
+        text.lines().filter(of_name).filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
+    }
+
     /// Sends one publish as it is.
     pub(crate) async fn post(&self, path: &str, body: &str) -> Answer {
         request(self.internal, "POST", path, &[("authorization", "Bearer dev-key")], body).await

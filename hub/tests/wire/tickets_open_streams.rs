@@ -76,6 +76,19 @@ async fn an_expired_ticket_is_the_end() {
 }
 
 #[tokio::test]
+async fn a_revoked_ticket_is_the_end() {
+    let hub = Hub::dev();
+    let ticket = ticket(&hub, &token("u1"), r#""chat:a""#).await;
+    let query = format!("channel=chat:a&ticket={ticket}");
+    let (mut stream, _) = Stream::begin(&hub, &query, &[]).await;
+    assert_eq!(hub.post("/v1/tokens/revoke", r#"{"user":"u1"}"#).await.status, 200);
+    while stream.anything().await.is_some() {}
+    let answer = get(hub.public, &format!("/sse?{query}"), &[("accept", "text/event-stream")]).await;
+    assert_eq!(answer.status, 204, "a browser must not come back: {answer:?}");
+    assert_eq!(ask(&hub, &token("u2"), r#""chat:a""#).await.status, 200, "others are not meant");
+}
+
+#[tokio::test]
 async fn other_channels_and_other_tickets_are_refused() {
     let hub = Hub::dev();
     let ticket = ticket(&hub, &token("u1"), r#""chat:a","chat:b""#).await;

@@ -56,6 +56,11 @@ pub(crate) const EXCEPTIONS: &[Exception] = &[
     },
     Exception {
         rule: Rule::Sleep,
+        place: "hub/tests/crash/load.rs",
+        reason: "people pause between what they do: the load is the sleeping, nothing is waited for",
+    },
+    Exception {
+        rule: Rule::Sleep,
         place: "hub/tests/wire/limits_are_kept.rs",
         reason: "waits as long as `retry_after_ms` says, at most 50 ms: that this is enough is what is tested",
     },

@@ -36,6 +36,18 @@ impl State {
         if let Some(gate) = self.gate(name) {
             gate.answered = true;
         }
+        if let Some(connection) = self.connections.get(name.connection) {
+            connection.wake_settled();
+        }
+    }
+
+    /// What wakes when a subscription of the connection is answered, while that of this channel is not: what a client
+    /// publishes behind its subscribe comes to the subscription.
+    pub fn answer_notice(&mut self, id: ConnectionId, channel: &ChannelKey) -> Option<Rc<Notify>> {
+        let slot = self.channels.find(channel)?;
+        let connection = self.connections.get(id).filter(|connection| connection.is_open())?;
+        connection.subscription(slot)?.gate.as_ref().filter(|gate| !gate.answered)?;
+        Some(Rc::clone(connection.extra().settled.get_or_insert_default()))
     }
 
     /// Holds live messages of a catching subscription back from now on.

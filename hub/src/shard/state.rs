@@ -288,6 +288,7 @@ impl State {
             return false;
         };
         let subscription = connection.subscriptions.swap_remove(index);
+        connection.wake_settled();
         if let Some(extra) = connection.extra.as_mut() {
             extra.conflater.forget(slot);
         }
@@ -365,6 +366,7 @@ impl State {
         for subscriber in &slot.subscribers {
             let Some(connection) = self.connections.at(subscriber.connection) else { continue };
             connection.subscriptions.retain(|subscription| subscription.slot != index);
+            connection.wake_settled();
             let user = connection.session.as_ref().and_then(|session| session.identity.user.clone());
             if let (true, Some(user)) = (slot.presence, user) {
                 self.effects.push(Effect::Left(slot.key.clone(), user));

@@ -57,7 +57,7 @@ pub(crate) const EXCEPTIONS: &[Exception] = &[
     Exception {
         rule: Rule::Sleep,
         place: "hub/tests/crash/load.rs",
-        reason: "people pause between what they do: the load is the sleeping, nothing is waited for",
+        reason: "looks again, with a deadline, at what many clients have counted and noted",
     },
     Exception {
         rule: Rule::Sleep,

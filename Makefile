@@ -113,9 +113,9 @@ show-open-cost: release-tools ## Opening a connection: at most 120 µs of hub CP
 show-slow-reader: release-tools ## One that stops reading changes the p99 of 1,000 others by at most 20 % beyond an A/A control
 	$(LOADTEST) slow-reader --hub $(HUB) --readers 1000 --windows 10 --max-change-percent 20 --max-spread-percent 60
 
-.PHONY: show-sse-memory
-show-sse-memory: release-tools ## Idle SSE streams: at most 24 KiB each
-	$(LOADTEST) idle --hub $(HUB) --streams 5000 --connections 0 --idle-s 5 --max-pss-bytes 24576
+.PHONY: show-streams
+show-streams: release-tools ## 5,000 idle SSE streams: at most 24 KiB of PSS each, a broadcast reaches all
+	$(LOADTEST) streams --hub $(HUB) --streams 5000 --max-pss-bytes 24576
 
 .PHONY: show-simulation
 show-simulation: ## 1,000 seeds of sessions over a broker that delays, reorders, duplicates, drops, crashes and restarts
@@ -127,7 +127,8 @@ show-crash: ## kill -9 and restart 20 times under load: nothing acknowledged is 
 
 .PHONY: show-hostile
 show-hostile: ## What a hostile peer sends: 1,000,000 random byte strings in process, 20,000 over sockets
-	HUBBUB_HOSTILE_STRINGS=1000000 HUBBUB_HOSTILE_SOCKETS=20000 cargo test --release -p hubbub --test hostile -- --nocapture
+	HUBBUB_HOSTILE_STRINGS=1000000 cargo test --release -p hubbub --test hostile -- --nocapture
+	HUBBUB_HOSTILE_SOCKETS=20000 cargo test --release -p hubbub --test wire hostile -- --nocapture
 
 ## Tidy up
 

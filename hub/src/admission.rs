@@ -156,6 +156,11 @@ impl Gatekeeper {
         self.draining.load(Ordering::Relaxed)
     }
 
+    /// Most connections in all.
+    pub fn capacity(&self) -> usize {
+        self.bounds.connections
+    }
+
     /// Connections now.
     pub fn connections(&self) -> usize {
         self.connections.load(Ordering::Relaxed)

@@ -29,3 +29,4 @@ pub mod clock;
 pub mod limits;
 pub mod namespace;
 pub mod rate;
+pub mod telemetry;

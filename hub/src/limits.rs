@@ -31,11 +31,12 @@ pub struct Limits {
     pub outbox_bytes: usize,
     /// What may wait for one slow reader, in frames. Default 16,384.
     pub outbox_frames: usize,
-    /// Live messages held for one subscription while it attaches, in bytes. Default 262,144.
+    /// Live messages held for one subscription while it attaches, in bytes; at most a quarter of `outbox_bytes` counts, since they
+    /// enter it at once. Default 262,144.
     pub gate_bytes: usize,
     /// A page of the log that is read at once while catching up, in messages. Default 256.
     pub page_messages: u32,
-    /// The same, in bytes. Default 262,144.
+    /// The same, in bytes; at most a quarter of `outbox_bytes` counts, since it enters the outbox at once. Default 262,144.
     pub page_bytes: usize,
     /// Memory of the process above which newcomers are refused and the largest outboxes close first, in bytes.
     /// Default 0: 80 % of the machine's (or the container's) memory.
@@ -70,6 +71,23 @@ pub struct Limits {
     pub drain_ms: u64,
     /// Time between "not ready" and the first reconnect asked for, so that balancers notice, in milliseconds. Default 0.
     pub drain_notice_ms: u64,
+    /// Connections to the internal API; more wait in the kernel. Default 512.
+    pub api_connections: usize,
+    /// Largest body of a batch or a broadcast, in bytes. Default 16 MiB. Other bodies: `frame_bytes` and 16 KiB.
+    pub api_body_bytes: usize,
+    /// How long a request to the internal API may take, in milliseconds. Default 10,000.
+    pub api_timeout_ms: u64,
+    /// Expensive requests to the internal API (batches, broadcasts, lists, history) that run at once; more wait. Default 32:
+    /// with their bodies they hold at most 512 MiB.
+    pub api_expensive_requests: usize,
+}
+
+impl Limits {
+    /// What may enter an outbox at once, in bytes as messages are counted: written out they are larger, and two such pieces must
+    /// find a place.
+    pub fn piece_bytes(&self) -> usize {
+        self.outbox_bytes / 4
+    }
 }
 
 impl Default for Limits {
@@ -106,6 +124,10 @@ impl Default for Limits {
             sse_rotation_ms: 600_000,
             drain_ms: 30_000,
             drain_notice_ms: 0,
+            api_connections: 512,
+            api_body_bytes: 16 * 1024 * 1024,
+            api_timeout_ms: 10_000,
+            api_expensive_requests: 32,
         }
     }
 }

@@ -1,11 +1,14 @@
-//! Who calls: the service behind an API key, the idempotency key of the call, and its body.
+//! Who calls: the service behind an API key, the idempotency key of the call, and a place for what is expensive.
 
-use axum::Json;
-use axum::extract::{FromRequest, FromRequestParts, Request};
+use std::sync::Arc;
+
+use axum::extract::FromRequestParts;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
+use hubbub_protocol::limits::BATCH;
+use hubbub_protocol::message::KEY_MAX;
 use hubbub_protocol::{ErrorCode, Key};
-use serde::de::DeserializeOwned;
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::Api;
 use crate::auth::service::Service;
@@ -26,44 +29,72 @@ impl FromRequestParts<Api> for Caller {
     }
 }
 
+/// A place among the expensive requests, given back when it is dropped. Asked for after the caller is known and before the
+/// body is read. Overflow policy: the request waits, within its time.
+pub(super) struct Turn(#[expect(dead_code, reason = "held, not looked at")] OwnedSemaphorePermit);
+
+impl FromRequestParts<Api> for Turn {
+    type Rejection = Problem;
+
+    async fn from_request_parts(_: &mut Parts, api: &Api) -> Result<Self, Problem> {
+        let turn = Arc::clone(&api.turns).acquire_owned().await;
+        turn.map(Self).map_err(|_| Problem::new(ErrorCode::Unavailable, "the node is closing").retry_after(Some(1_000)))
+    }
+}
+
 /// The header `Idempotency-Key`, if it was sent.
-pub(super) struct IdempotencyKey(pub(super) Option<Key>);
+pub(super) struct IdempotencyKey(Option<Key>);
 
 impl FromRequestParts<Api> for IdempotencyKey {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &Api) -> Result<Self, Problem> {
         let Some(value) = parts.headers.get("idempotency-key") else { return Ok(Self(None)) };
-        let key = value.to_str().ok().and_then(|text| Key::parse(text).ok());
+        let key = std::str::from_utf8(value.as_bytes()).ok().and_then(|text| Key::parse(text).ok());
         let wrong = "`Idempotency-Key` is 1 to 128 bytes of text without control characters";
         key.map(|key| Self(Some(key))).ok_or_else(|| Problem::new(ErrorCode::BadRequest, wrong))
     }
 }
 
 impl IdempotencyKey {
-    /// The key of item `index` of a request with many.
-    pub(super) fn of_item(&self, index: usize) -> Result<Option<Key>, Problem> {
-        let Some(key) = &self.0 else { return Ok(None) };
-        let long =
-            || Problem::new(ErrorCode::BadRequest, "`Idempotency-Key` is too long: `/<index>` must fit behind it");
-        Key::parse(&format!("{key}/{index}")).map(Some).map_err(|_| long())
+    /// The key of a request for one thing: header and body may both name it, but not two different ones.
+    pub(super) fn with(self, body: Option<Key>) -> Result<Option<Key>, Problem> {
+        match (self.0, body) {
+            (Some(header), Some(body)) if header != body => {
+                let detail = "`Idempotency-Key` and `key` of the body differ; send one of them, or the same twice";
+                Err(Problem::new(ErrorCode::BadRequest, detail))
+            }
+            (header, body) => Ok(body.or(header)),
+        }
+    }
+
+    /// The keys of the items of a request for many things.
+    pub(super) fn of_items(self) -> Result<ItemKeys, Problem> {
+        ItemKeys::new(self.0)
     }
 }
 
-/// A JSON body whose errors are problems.
-pub(super) struct Body<T>(pub(super) T);
+/// What follows a key in the key of an item: `/` and an index below 1,000.
+const INDEX_BYTES: usize = 4;
+const _: () = assert!(BATCH <= 1_000);
 
-impl<T: DeserializeOwned> FromRequest<Api> for Body<T> {
-    type Rejection = Problem;
+/// Item `index` has `<key>/<index>`.
+pub(super) struct ItemKeys(Option<Key>);
 
-    async fn from_request(request: Request, api: &Api) -> Result<Self, Problem> {
-        match Json::<T>::from_request(request, api).await {
-            Ok(Json(body)) => Ok(Self(body)),
-            Err(rejection) => {
-                let large = rejection.status().as_u16() == ErrorCode::TooLarge.http_status();
-                let code = if large { ErrorCode::TooLarge } else { ErrorCode::BadRequest };
-                Err(Problem::new(code, rejection.body_text()))
-            }
+impl ItemKeys {
+    /// Checks that an index fits behind the key, before anything is done for the first item.
+    pub(super) fn new(key: Option<Key>) -> Result<Self, Problem> {
+        let most = KEY_MAX - INDEX_BYTES;
+        if key.as_ref().is_some_and(|key| key.as_str().len() > most) {
+            let detail = format!("the key of a request for many has at most {most} bytes: `/<index>` follows it");
+            return Err(Problem::new(ErrorCode::BadRequest, detail));
         }
+        Ok(Self(key))
+    }
+
+    /// The key of one item.
+    pub(super) fn at(&self, index: usize) -> Option<Key> {
+        // Checked: it fits.
+        self.0.as_ref().and_then(|key| Key::parse(&format!("{key}/{index}")).ok())
     }
 }

@@ -1,32 +1,56 @@
 //! The internal API: how services publish, ask and act. JSON over HTTP on its own port. It joins the walk at the permit.
 //!
-//! Read in this order: who calls (`caller`), publishing (`publish`), and what operators look at (`health`).
+//! Read in this order: connections (`serve`), what every request goes through (`bounds`), who calls (`caller`) with what
+//! (`request`); publishing one message (`publish`) and many (`many`); asking (`channels`, `history`, `connections`, `node`);
+//! acting (`users`, `tokens`); what operators and their tools look at (`health`), and the description of it all (`openapi`).
 
+mod serve;
+
+mod bounds;
 mod caller;
-mod health;
+mod request;
+
+mod many;
 mod publish;
 
+mod channels;
+mod connections;
+mod history;
+mod node;
+
+mod tokens;
+mod users;
+
+mod health;
+mod openapi;
+
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
+use axum::body::Bytes;
 use axum::extract::DefaultBodyLimit;
-use axum::routing::{get, post};
+use axum::middleware::from_fn_with_state;
 use hubbub_persistence::Store;
 use metrics_exporter_prometheus::PrometheusHandle;
-use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt};
+use utoipa_axum::routes;
 
 use crate::admission::Gatekeeper;
 use crate::auth::service::ApiKeys;
 use crate::control::Control;
+use crate::limits::Limits;
 use crate::node::probe::Probe;
 use crate::session::Services;
 
-/// Largest body of a request, in bytes.
-const BODY_BYTES: usize = 16 * 1024 * 1024;
+pub use serve::serve;
 
-/// What the internal API works with.
-#[derive(Clone)]
-pub struct Api {
+/// What a body may be larger than the data in it, in bytes: names, keys and what is around them.
+const BODY_SPARE: usize = 16 * 1024;
+
+/// What the internal API is made of.
+pub struct Parts {
     /// What sessions work with: policy, publisher, logs, presence, clock.
     pub services: Services,
     /// Acts on live sessions.
@@ -41,22 +65,75 @@ pub struct Api {
     pub probe: Arc<Probe>,
     /// Renders the metrics.
     pub metrics: PrometheusHandle,
+    /// Memory above which newcomers are refused, in bytes.
+    pub memory_watermark: Option<u64>,
 }
 
-/// Serves until the runtime ends.
-pub async fn serve(listener: TcpListener, api: Api) {
-    if let Err(error) = axum::serve(listener, router(api)).await {
-        tracing::error!(%error, "the internal API ended");
+/// What the handlers work with. Cheap to clone.
+#[derive(Clone)]
+pub struct Api {
+    parts: Arc<Parts>,
+    /// Places for expensive requests.
+    turns: Arc<Semaphore>,
+    store_check: Arc<health::StoreCheck>,
+    /// What `/openapi.json` answers.
+    document: Bytes,
+    /// When the node started, in milliseconds since 1970.
+    started_ms: u64,
+}
+
+impl Api {
+    /// Over these parts, counting the uptime from now.
+    pub fn new(parts: Parts) -> Self {
+        let Services { clock, limits, .. } = &parts.services;
+        let turns = Arc::new(Semaphore::new(limits.api_expensive_requests.min(Semaphore::MAX_PERMITS)));
+        let started_ms = clock.now_ms();
+        let document = openapi::finished(routes(limits).into_openapi());
+        Self { parts: Arc::new(parts), turns, store_check: Arc::default(), document, started_ms }
+    }
+
+    fn timeout(&self) -> Duration {
+        Duration::from_millis(self.services.limits.api_timeout_ms)
     }
 }
 
+impl std::ops::Deref for Api {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.parts
+    }
+}
+
+/// Every route, each with its description.
+fn routes(limits: &Limits) -> OpenApiRouter<Api> {
+    let large = || DefaultBodyLimit::max(limits.api_body_bytes);
+    OpenApiRouter::with_openapi(openapi::beginning())
+        .routes(routes!(publish::publish))
+        .routes(routes!(many::batch).layer(large()))
+        .routes(routes!(many::broadcast).layer(large()))
+        .routes(routes!(publish::notify))
+        .routes(routes!(channels::list))
+        .routes(routes!(channels::show))
+        .routes(routes!(channels::presence))
+        .routes(routes!(history::page))
+        .routes(routes!(history::erase))
+        .routes(routes!(users::disconnect))
+        .routes(routes!(tokens::revoke))
+        .routes(routes!(connections::list))
+        .routes(routes!(node::show))
+        .routes(routes!(health::metrics))
+        .routes(routes!(health::healthz))
+        .routes(routes!(health::readyz))
+        .routes(routes!(openapi::openapi))
+}
+
 fn router(api: Api) -> Router {
-    Router::new()
-        .route("/v1/publish", post(publish::publish))
-        .route("/v1/batch", post(publish::batch))
-        .route("/metrics", get(health::metrics))
-        .route("/healthz", get(health::healthz))
-        .route("/readyz", get(health::readyz))
-        .layer(DefaultBodyLimit::max(BODY_BYTES))
+    let limits = Arc::clone(&api.services.limits);
+    Router::from(routes(&limits))
+        .fallback(bounds::no_route)
+        .method_not_allowed_fallback(bounds::no_method)
+        .layer(DefaultBodyLimit::max(limits.frame_bytes + BODY_SPARE))
+        .layer(from_fn_with_state(api.clone(), bounds::bounded))
         .with_state(api)
 }

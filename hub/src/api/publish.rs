@@ -1,136 +1,191 @@
-//! Publishing: one message, a batch of them.
+//! Publishing one message: into a channel, or to a user.
+
+use std::borrow::Cow;
 
 use axum::Json;
 use axum::extract::State;
-use hubbub_protocol::{ChannelName, Data, Epoch, ErrorCode, Key, MessageId, UserId, limits};
+use hubbub_protocol::{ChannelName, Data, Epoch, ErrorCode, Key, MessageId, UserId};
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use utoipa::ToSchema;
 
 use super::Api;
-use super::caller::{Body, Caller, IdempotencyKey};
+use super::caller::{Caller, IdempotencyKey};
+use super::request::{Body, InPath};
+use crate::auth::permit::{Permit, Publish};
 use crate::auth::service::Service;
 use crate::publish::{Draft, PublishError, Published};
 use crate::transport::problem::Problem;
 
-/// A message for a channel.
-#[derive(Clone, Debug, Deserialize)]
+/// A message for a channel. Names are checked one by one, so that in a batch one bad name fails one message.
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct PublishRequest {
-    channel: ChannelName,
-    data: Data,
-    #[serde(default)]
-    key: Option<Key>,
-    #[serde(default)]
-    conflate_key: Option<Key>,
-    #[serde(default)]
-    from: Option<UserId>,
+pub(super) struct PublishRequest<'a> {
+    /// The channel.
+    #[serde(borrow)]
+    #[schema(value_type = String, example = "live:score")]
+    channel: Cow<'a, str>,
+    /// The message: any JSON value, kept as the text it comes as. At most `limits.frame_bytes` of it (64 KiB by default).
+    #[serde(borrow)]
+    #[schema(value_type = Value)]
+    data: &'a RawValue,
+    /// The idempotency key, 1 to 128 bytes: the same key with the same data gives the first answer again.
+    key: Option<String>,
+    /// Messages of the channel with the same conflate key replace each other for slow subscribers; 1 to 128 bytes.
+    conflate_key: Option<String>,
+    /// The user named as the author.
+    from: Option<String>,
 }
 
-/// Where it went.
-#[derive(Clone, Debug, Serialize)]
+/// A message for a user.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NotifyRequest<'a> {
+    /// The message, as in publish.
+    #[serde(borrow)]
+    #[schema(value_type = Value)]
+    data: &'a RawValue,
+    /// The idempotency key, as in publish.
+    key: Option<String>,
+    /// The conflate key, as in publish.
+    conflate_key: Option<String>,
+    /// The user named as the author.
+    from: Option<String>,
+}
+
+/// Where a message went.
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub(super) struct PublishAnswer {
+    /// The channel.
+    #[schema(value_type = String, example = "live:score")]
     channel: ChannelName,
+    /// The id of the message, 26 characters; with a repeated key that of the first one.
+    #[schema(value_type = String)]
     id: MessageId,
+    /// The epoch of its position; absent on a channel without a log.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, nullable = false)]
     epoch: Option<Epoch>,
+    /// The offset of its position; absent on a channel without a log.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     offset: Option<u64>,
+    /// When the hub took it, in milliseconds since 1970.
     time: u64,
 }
 
-/// Many messages.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct BatchRequest {
-    publishes: Vec<PublishRequest>,
-}
-
-/// One result for each, in the order of the request.
-#[derive(Debug, Serialize)]
-pub(super) struct BatchAnswer {
-    results: Vec<BatchResult>,
-}
-
-/// What became of one message of a batch.
-#[derive(Debug, Serialize)]
-#[serde(untagged)]
-pub(super) enum BatchResult {
-    /// It was published.
-    Published(PublishAnswer),
-    /// It was not.
-    Problem {
-        /// Why.
-        problem: Problem,
-    },
-}
-
-/// `POST /v1/publish`.
+/// Publish a message. Needs the scope `publish`.
+///
+/// The answer comes when the message is kept as its namespace promises: in the window, or committed in the store. Repeat
+/// with the same key when no answer came.
+#[utoipa::path(
+    post, path = "/v1/publish", tag = "publishing", operation_id = "publish", security(("api_key" = ["publish"])),
+    params(("Idempotency-Key" = Option<String>, Header, description = "The key, instead of `key` in the body.")),
+    request_body = PublishRequest,
+    responses((status = 200, description = "It is published.", body = PublishAnswer)),
+)]
 pub(super) async fn publish(
     State(api): State<Api>,
     Caller(service): Caller,
     key: IdempotencyKey,
-    Body(mut request): Body<PublishRequest>,
+    body: Body,
 ) -> Result<Json<PublishAnswer>, Problem> {
-    request.key = request.key.or(key.0);
-    let channel = request.channel.clone();
-    let publishing = begin(&api, &service, request)?;
-    // In a task of its own: a caller that hangs up must not leave a message half published.
-    let published = tokio::spawn(publishing).await.map_err(|_| fault())??;
-    Ok(Json(answer(channel, published)))
+    let (channel, draft) = body.parse::<PublishRequest<'_>>()?.draft()?;
+    let permit = api.services.policy.service_publish(&service, &channel)?;
+    publish_one(&api, &permit, key, draft).await
 }
 
-/// `POST /v1/batch`.
-pub(super) async fn batch(
+/// Publish a message to one user. Needs the scope `publish`.
+///
+/// It goes into the channel `user:<id>`, which that user alone can read. The namespace `user` must be declared with
+/// `per_user = true`.
+#[utoipa::path(
+    post, path = "/v1/users/{id}/notify", tag = "publishing", operation_id = "notify",
+    security(("api_key" = ["publish"])),
+    params(
+        ("id" = String, Path, description = "The user, percent-encoded."),
+        ("Idempotency-Key" = Option<String>, Header, description = "The key, instead of `key` in the body."),
+    ),
+    request_body = NotifyRequest,
+    responses((status = 200, description = "It is published.", body = PublishAnswer)),
+)]
+pub(super) async fn notify(
     State(api): State<Api>,
     Caller(service): Caller,
+    InPath(user): InPath<UserId>,
     key: IdempotencyKey,
-    Body(BatchRequest { publishes }): Body<BatchRequest>,
-) -> Result<Json<BatchAnswer>, Problem> {
-    if publishes.len() > limits::BATCH {
-        let detail = format!("a batch has at most {} publishes, this one has {}", limits::BATCH, publishes.len());
-        return Err(Problem::new(ErrorCode::BadRequest, detail));
+    body: Body,
+) -> Result<Json<PublishAnswer>, Problem> {
+    let permit = api.services.policy.service_publish(&service, &ChannelName::of_user(&user))?;
+    if !permit.namespace().per_user {
+        let detail = "the namespace `user` is not `per_user`: others could read what is meant for one";
+        return Err(Problem::new(ErrorCode::NotSupported, detail));
     }
-    let mut begun = Vec::with_capacity(publishes.len());
-    for (index, mut request) in publishes.into_iter().enumerate() {
-        if request.key.is_none() {
-            request.key = key.of_item(index)?;
-        }
-        let channel = request.channel.clone();
-        begun.push((channel, begin(&api, &service, request)));
+    let NotifyRequest { data, key: own, conflate_key, from } = body.parse()?;
+    publish_one(&api, &permit, key, draft_of(data, own, conflate_key, from)?).await
+}
+
+async fn publish_one(
+    api: &Api,
+    permit: &Permit<Publish>,
+    key: IdempotencyKey,
+    mut draft: Draft,
+) -> Result<Json<PublishAnswer>, Problem> {
+    draft.key = key.with(draft.key)?;
+    let publishing = api.services.publisher.publish(permit, draft);
+    // In a task of its own: a caller that hangs up must not leave a message half published.
+    let published = tokio::spawn(publishing).await.map_err(|_| fault())??;
+    Ok(Json(PublishAnswer::new(permit.name().clone(), published)))
+}
+
+impl PublishRequest<'_> {
+    /// The same, checked.
+    pub(super) fn draft(self) -> Result<(ChannelName, Draft), Problem> {
+        let channel = parsed("channel", &self.channel, ChannelName::parse)?;
+        Ok((channel, draft_of(self.data, self.key, self.conflate_key, self.from)?))
     }
-    let results = tokio::spawn(async move {
-        let mut results = Vec::with_capacity(begun.len());
-        for (channel, publishing) in begun {
-            let published = match publishing {
-                Ok(publishing) => publishing.await.map_err(Problem::from),
-                Err(problem) => Err(problem),
-            };
-            results.push(match published {
-                Ok(published) => BatchResult::Published(answer(channel, published)),
-                Err(problem) => BatchResult::Problem { problem },
-            });
-        }
-        results
-    });
-    Ok(Json(BatchAnswer { results: results.await.map_err(|_| fault())? }))
+}
+
+/// Checks the names beside the data.
+pub(super) fn draft_of(
+    data: &RawValue,
+    key: Option<String>,
+    conflate_key: Option<String>,
+    from: Option<String>,
+) -> Result<Draft, Problem> {
+    let key_of = |field, text: Option<String>| text.map(|text| parsed(field, &text, Key::parse)).transpose();
+    Ok(Draft {
+        key: key_of("key", key)?,
+        conflate_key: key_of("conflate_key", conflate_key)?,
+        from: from.map(|from| parsed("from", &from, UserId::parse)).transpose()?,
+        data: Data::from_raw(data),
+    })
+}
+
+fn parsed<T, E: std::fmt::Display>(field: &str, text: &str, parse: fn(&str) -> Result<T, E>) -> Result<T, Problem> {
+    parse(text).map_err(|error| Problem::new(ErrorCode::BadRequest, format!("`{field}`: {error}")))
 }
 
 /// Asks for the permit and enqueues; the future answers.
-fn begin(
+pub(super) fn begin(
     api: &Api,
     service: &Service,
-    request: PublishRequest,
+    channel: &ChannelName,
+    draft: Draft,
 ) -> Result<impl Future<Output = Result<Published, PublishError>> + Send + use<>, Problem> {
-    let PublishRequest { channel, data, key, conflate_key, from } = request;
-    let permit = api.services.policy.service_publish(service, &channel)?;
-    Ok(api.services.publisher.publish(&permit, Draft { key, conflate_key, from, data }))
+    let permit = api.services.policy.service_publish(service, channel)?;
+    Ok(api.services.publisher.publish(&permit, draft))
 }
 
-fn answer(channel: ChannelName, published: Published) -> PublishAnswer {
-    let Published { id, position, time } = published;
-    PublishAnswer { channel, id, epoch: position.map(|p| p.epoch), offset: position.map(|p| p.offset), time }
+impl PublishAnswer {
+    pub(super) fn new(channel: ChannelName, published: Published) -> Self {
+        let Published { id, position, time } = published;
+        Self { channel, id, epoch: position.map(|p| p.epoch), offset: position.map(|p| p.offset), time }
+    }
 }
 
-fn fault() -> Problem {
+/// The task of a publish panicked.
+pub(super) fn fault() -> Problem {
     Problem::new(ErrorCode::Internal, "the publish ended unexpectedly; try again with the same key")
 }
 

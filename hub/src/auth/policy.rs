@@ -124,6 +124,12 @@ impl Policy {
         Ok(permit(service.tenant(), channel, namespace, Publish::by(publisher)))
     }
 
+    /// May this service look at the channel, whatever it remembers?
+    pub fn service_subscribe(&self, service: &Service, channel: &ChannelName) -> Result<Permit<Subscribe>, Denied> {
+        let namespace = self.of_service(service, channel, Scope::Read, Operation::Subscribe)?;
+        Ok(permit(service.tenant(), channel, namespace, Subscribe::leave()))
+    }
+
     /// May this service read the log?
     pub fn service_history(&self, service: &Service, channel: &ChannelName) -> Result<Permit<History>, Denied> {
         let namespace = self.of_service(service, channel, Scope::Read, Operation::History)?;
@@ -170,7 +176,7 @@ impl Policy {
 }
 
 /// The decision about a user, in this order: does the namespace offer it, whose channel is it, is it public, what do the
-/// grants say. See `docs/decisions/0002-capabilities.md`.
+/// grants say. See `docs/decisions/0002-identity-and-capabilities.md`.
 fn decide(who: &Identity, channel: &ChannelName, namespace: &Namespace, what: Operation) -> Result<(), Denied> {
     offers(namespace, what)?;
     let reads = matches!(what, Operation::Subscribe | Operation::History);

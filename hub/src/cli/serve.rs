@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use hubbub_persistence::Store;
 use hubbub_persistence::sqlite::{Settings as SqliteSettings, Sqlite};
-use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use rand::RngExt;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -21,6 +21,7 @@ use crate::auth::verifier::Verifier;
 use crate::clock::Clock;
 use crate::config::{Config, Reloadable};
 use crate::node::{Node, Settings};
+use crate::telemetry;
 
 /// Threads beside the shards: lanes, presence, store, internal API.
 const SHARED_THREADS: usize = 2;
@@ -59,8 +60,11 @@ pub(super) fn run(args: &Args) -> Done {
     let load = || args.sources.load(flags.clone());
     let config = load()?;
     logging::start(&config.log);
-    let metrics = PrometheusBuilder::new().install_recorder();
+    let request_seconds = Matcher::Full(telemetry::API_REQUEST_SECONDS.to_owned());
+    let metrics = PrometheusBuilder::new().set_buckets_for_metric(request_seconds, telemetry::SECONDS_BUCKETS);
+    let metrics = metrics.and_then(PrometheusBuilder::install_recorder);
     let metrics = metrics.map_err(|error| CliError::Refused(format!("metrics can not be kept: {error}")))?;
+    telemetry::describe();
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     let runtime = builder.worker_threads(SHARED_THREADS).thread_name("shared").enable_all().build();
     runtime.map_err(CliError::Runtime)?.block_on(serve(args, config, metrics))

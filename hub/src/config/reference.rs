@@ -139,6 +139,18 @@ pub const GROUPS: &[Group] = &[
                 Number,
                 "Time between \"not ready\" and the first reconnect asked for, so that balancers notice.",
             ),
+            ("api_connections", Number, "Connections to the internal API; more wait in the kernel."),
+            (
+                "api_body_bytes",
+                Number,
+                "Largest body of a batch or a broadcast. Other bodies: `frame_bytes` and 16 KiB.",
+            ),
+            ("api_timeout_ms", Number, "How long a request to the internal API may take."),
+            (
+                "api_expensive_requests",
+                Number,
+                "Batches, broadcasts, lists and history pages that run at once; more wait.",
+            ),
         ],
     },
     Group {

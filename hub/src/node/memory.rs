@@ -6,7 +6,7 @@ use std::fs;
 const PART: f64 = 0.8;
 
 /// Memory that the process holds, in bytes; `None` where the system does not tell.
-pub(super) fn resident() -> Option<u64> {
+pub(crate) fn resident() -> Option<u64> {
     kilobytes(&fs::read_to_string("/proc/self/status").ok()?, "VmRSS:")
 }
 

@@ -3,7 +3,7 @@
 //! The shards have a thread each; lanes, presence, store and internal API share the runtime that calls [`Node::start`].
 
 mod housekeeping;
-mod memory;
+pub(crate) mod memory;
 pub mod probe;
 mod shards;
 
@@ -178,7 +178,9 @@ impl Node {
             anonymous_tenant: ArcSwapOption::from_pointee(settings.anonymous_tenant),
             dev,
         });
-        let api = Api {
+        let watermark =
+            Some(limits.memory_watermark_bytes).filter(|bytes| *bytes > 0).or_else(memory::default_watermark);
+        let api = Api::new(api::Parts {
             services,
             control,
             api_keys: settings.api_keys,
@@ -186,10 +188,9 @@ impl Node {
             store: store.clone(),
             probe,
             metrics: settings.metrics,
-        };
+            memory_watermark: watermark,
+        });
         tokio::spawn(api::serve(internal_listener, api));
-        let watermark =
-            Some(limits.memory_watermark_bytes).filter(|bytes| *bytes > 0).or_else(memory::default_watermark);
         let house = House {
             bus,
             store: store.clone(),

@@ -48,7 +48,7 @@ pub(super) async fn connect(shard: Rc<Shard>, services: Rc<Services>, id: Connec
         state.send(id, &ServerFrame::Connected(connected));
         for (attaching, next) in settled {
             match next {
-                CatchUp::Live(offset) => state.go_live(id, &attaching.channel, offset),
+                CatchUp::Live(offset) => state.go_live(attaching.name, offset),
                 CatchUp::After(offset) => late.push((attaching, offset)),
             }
         }
@@ -67,7 +67,7 @@ pub(super) async fn connect(shard: Rc<Shard>, services: Rc<Services>, id: Connec
 pub(super) fn new_session(services: &Rc<Services>, identity: Identity, client: Option<&str>) -> Session {
     let bucket = Bucket::full(services.limits.request_burst, services.clock.now_ms());
     let (id, client) = (services.clock.session_id(), client.map(Into::into));
-    Session { id, identity, client, bucket, in_flight: 0, refused: 0, expiry_armed: false }
+    Session { id, identity, client, bucket, in_flight: 0, refused: 0, expiry_due: None, warned: false }
 }
 
 /// Proves a token that was not revoked.

@@ -11,11 +11,11 @@ use super::decide::{Decision, Phase, Request, decide};
 use super::{Services, connect, requests};
 use crate::shard::{ConnectionId, Goodbye, Shard};
 
-/// A client that was refused so often in a row does not listen.
+/// A client that was refused so much more often than it was allowed does not listen.
 const REFUSALS: u32 = 500;
 
 /// What has to end before the next frame of the connection is read.
-pub(crate) type Wait = Pin<Box<dyn Future<Output = ()>>>;
+pub type Wait = Pin<Box<dyn Future<Output = ()>>>;
 
 /// Something came from the peer, whatever it was.
 pub fn hear(shard: &Rc<Shard>, id: ConnectionId) {
@@ -23,7 +23,7 @@ pub fn hear(shard: &Rc<Shard>, id: ConnectionId) {
 }
 
 /// A text frame came. What it asks for is under way when this returns; `Some` has to end before the next frame is read.
-pub(crate) fn receive(shard: &Rc<Shard>, services: &Rc<Services>, id: ConnectionId, text: &str) -> Option<Wait> {
+pub fn receive(shard: &Rc<Shard>, services: &Rc<Services>, id: ConnectionId, text: &str) -> Option<Wait> {
     let phase = shard.with(|state| if state.session(id).is_some() { Phase::Open } else { Phase::Fresh });
     match decide(phase, json::decode(text)) {
         Decision::Connect(connect) => {
@@ -58,7 +58,7 @@ fn within_rate(shard: &Rc<Shard>, services: &Rc<Services>, id: ConnectionId, req
         let Some(session) = state.session(id) else { return false };
         match session.bucket.take(limits.requests_per_second, limits.request_burst, now_ms) {
             Ok(()) => {
-                session.refused = 0;
+                session.refused = session.refused.saturating_sub(1);
                 true
             }
             Err(retry_after_ms) => {

@@ -23,8 +23,8 @@ use crate::presence::Presence;
 use crate::publish::Publisher;
 use crate::shard::mail::Mailbox;
 
-pub use execute::hear;
-pub(crate) use execute::receive;
+pub use attach::AttachError;
+pub use execute::{Wait, hear, receive};
 pub use stream::{StreamRequest, open_stream};
 
 /// What sessions need of their node.

@@ -62,13 +62,16 @@ impl Asking<'_> {
         let Self { shard, services, id, request_id, identity } = self;
         let attaching = attach(shard, services, *id, identity, &wish, 0)?.await?;
         let next = shard.with(|state| {
+            if !state.holds(attaching.name) {
+                return Err(Failure::new(ErrorCode::NotSubscribed, "the subscription was ended before it began"));
+            }
             let (attached, next) = settle(state, &attaching);
             state.send(*id, &ServerFrame::Subscribed { id: *request_id, channel: wish.channel, attached });
             if let CatchUp::Live(offset) = next {
-                state.go_live(*id, &attaching.channel, offset);
+                state.go_live(attaching.name, offset);
             }
-            next
-        });
+            Ok(next)
+        })?;
         if let CatchUp::After(after) = next {
             // In a task of its own: catching up is not a request under way any more.
             let (shard, services, id) = (Rc::clone(shard), Rc::clone(services), *id);
@@ -102,9 +105,15 @@ impl Asking<'_> {
             Side::After(offset) => ReadFrom::After(offset),
             Side::Before(offset) => ReadFrom::Before(offset.unwrap_or(u64::MAX >> 1)),
         };
-        // Half an outbox: the page must find a place beside what waits.
+        // Half an outbox, and one at a time into a drained one: pages must not close the connection of a slow reader.
         let most = self.services.limits.outbox_bytes / 2;
-        let page = self.services.logs.read(kind, channel, from, query.limit, most).await?;
+        let Some(turn) = self.shard.with(|state| state.page_turn(self.id)) else { return Ok(()) };
+        // The semaphore is never closed.
+        let _turn = turn.acquire().await;
+        while let Some(drained) = self.shard.with(|state| state.drain_notice(self.id)) {
+            drained.notified().await;
+        }
+        let page = self.services.logs.history(kind, channel, from, query.limit, most).await?;
         let result = Reply::History(HistoryPage {
             epoch: page.head.position.epoch,
             first: page.head.low + 1,

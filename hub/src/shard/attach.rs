@@ -6,10 +6,10 @@ use std::rc::Rc;
 
 use hubbub_protocol::Position;
 use hubbub_protocol::channel::ChannelKey;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 
 use super::channels::{CATCHING, CONFLATE, STREAM};
-use super::connection::{ConnectionId, Gate};
+use super::connection::{ConnectionId, Gate, SubscriptionId};
 use super::mail::Delivery;
 use super::state::State;
 
@@ -31,23 +31,30 @@ impl State {
         self.channels.get(slot)?.position
     }
 
+    /// The answer leaves in this step: what follows belongs to the subscription.
+    pub fn answered(&mut self, name: SubscriptionId) {
+        if let Some(gate) = self.gate(name) {
+            gate.answered = true;
+        }
+    }
+
     /// Holds live messages of a catching subscription back from now on.
-    pub fn open_gate(&mut self, id: ConnectionId, channel: &ChannelKey) -> GateState {
-        let Some(gate) = self.gate(id, channel) else { return GateState::Gone };
-        *gate = Gate { open: true, ..Gate::default() };
+    pub fn open_gate(&mut self, name: SubscriptionId) -> GateState {
+        let Some(gate) = self.gate(name) else { return GateState::Gone };
+        *gate = Gate { answered: gate.answered, open: true, ..Gate::default() };
         GateState::Complete
     }
 
     /// Lets go what the gate holds: the log will be read again.
-    pub fn close_gate(&mut self, id: ConnectionId, channel: &ChannelKey) -> GateState {
-        let Some(gate) = self.gate(id, channel) else { return GateState::Gone };
-        *gate = Gate::default();
+    pub fn close_gate(&mut self, name: SubscriptionId) -> GateState {
+        let Some(gate) = self.gate(name) else { return GateState::Gone };
+        *gate = Gate { answered: gate.answered, ..Gate::default() };
         GateState::Complete
     }
 
     /// Whether the gate holds everything that came since it was opened.
-    pub fn gate_state(&mut self, id: ConnectionId, channel: &ChannelKey) -> GateState {
-        match self.gate(id, channel) {
+    pub fn gate_state(&mut self, name: SubscriptionId) -> GateState {
+        match self.gate(name) {
             None => GateState::Gone,
             Some(gate) if gate.overflowed => GateState::Overflowed,
             Some(_) => GateState::Complete,
@@ -55,34 +62,36 @@ impl State {
     }
 
     /// The subscription has everything up to `attach`: what the gate holds beyond it leaves, and live messages follow.
-    pub fn go_live(&mut self, id: ConnectionId, channel: &ChannelKey, attach: u64) {
-        let Some(slot) = self.channels.find(channel) else { return };
-        let Some(connection) = self.connections.get(id) else { return };
-        let Some(subscription) = connection.subscription(slot) else { return };
-        let (place, gate) = (subscription.place, subscription.gate.take());
+    pub fn go_live(&mut self, name: SubscriptionId, attach: Option<Position>) {
+        let Some(connection) = self.connections.get(name.connection) else { return };
+        let Some(subscription) = connection.named(name.serial) else { return };
+        let (slot, place, gate) = (subscription.slot, subscription.place, subscription.gate.take());
         let Some(known) = self.channels.get(slot) else { return };
         let Some(subscriber) = known.subscribers.get_mut(place as usize) else { return };
         subscriber.flags &= !CATCHING;
         subscriber.attach = attach;
-        let flags = subscriber.flags;
+        let subscriber = *subscriber;
         for delivery in gate.into_iter().flat_map(|gate| gate.held) {
-            if delivery.position.is_none_or(|position| position.offset > attach) {
-                self.write_caught(slot, id.index, flags, &delivery);
+            if !subscriber.has(delivery.position) {
+                self.write_caught(slot, name.connection.index, subscriber.flags, &delivery);
             }
         }
     }
 
     /// Writes something that was read from the log for a subscription that catches up.
-    pub fn replay(&mut self, id: ConnectionId, channel: &ChannelKey, delivery: &Delivery) {
-        let Some(slot) = self.channels.find(channel) else { return };
-        let Some(connection) = self.connections.get(id) else { return };
-        let Some(place) = connection.subscription(slot).map(|subscription| subscription.place) else { return };
+    pub fn replay(&mut self, name: SubscriptionId, delivery: &Delivery) {
+        let Some(connection) = self.connections.get(name.connection) else { return };
+        let Some((slot, place)) =
+            connection.named(name.serial).map(|subscription| (subscription.slot, subscription.place))
+        else {
+            return;
+        };
         let Some(flags) =
             self.channels.get(slot).and_then(|known| known.subscribers.get(place as usize)).map(|s| s.flags)
         else {
             return;
         };
-        self.write_caught(slot, id.index, flags, delivery);
+        self.write_caught(slot, name.connection.index, flags, delivery);
     }
 
     fn write_caught(&mut self, slot: u32, connection: u32, flags: u8, delivery: &Delivery) {
@@ -92,9 +101,16 @@ impl State {
         }
     }
 
+    /// Whether a delivery need not wait until a subscription has caught up.
+    pub(super) fn passes_gate(&mut self, slot: u32, connection: u32, delivery: &Delivery) -> bool {
+        let subscription = self.connections.at(connection).and_then(|connection| connection.subscription(slot));
+        let gate = subscription.and_then(|subscription| subscription.gate.as_ref());
+        delivery.presence && gate.is_some_and(|gate| gate.answered)
+    }
+
     /// Takes a live delivery for a subscription that catches up.
     pub(super) fn hold_back(&mut self, slot: u32, connection: u32, delivery: &Delivery) {
-        let bound = self.limits.gate_bytes;
+        let bound = self.limits.gate_bytes.min(self.limits.piece_bytes());
         let gate = self
             .connections
             .at(connection)
@@ -110,16 +126,27 @@ impl State {
         }
     }
 
-    /// What wakes when the outbox has drained; `None` when it has, or the connection is gone.
+    /// Pages of a connection wait here for their turn, first come first served: each fills an outbox that must have drained, two
+    /// at once would overflow it. `None` when the connection is gone.
+    pub fn page_turn(&mut self, id: ConnectionId) -> Option<Rc<Semaphore>> {
+        let connection = self.connections.get(id).filter(|connection| connection.is_open())?;
+        Some(Rc::clone(connection.extra().turn.get_or_insert_with(|| Rc::new(Semaphore::new(1)))))
+    }
+
+    /// What wakes when the outbox has drained; `None` when it has, or the connection is gone. What a stream with a rate has waiting
+    /// for its next flush counts as well.
     pub fn drain_notice(&mut self, id: ConnectionId) -> Option<Rc<Notify>> {
-        let connection =
-            self.connections.get(id).filter(|connection| connection.is_open() && !connection.outbox.is_empty())?;
+        let piece = self.limits.piece_bytes();
+        let connection = self.connections.get(id).filter(|connection| connection.is_open())?;
+        let conflated = connection.extra.as_ref().map_or(0, |extra| extra.conflater.bytes());
+        if connection.outbox.is_empty() && conflated <= piece {
+            return None;
+        }
         Some(Rc::clone(connection.extra().drained.get_or_insert_with(|| Rc::new(Notify::new()))))
     }
 
-    fn gate(&mut self, id: ConnectionId, channel: &ChannelKey) -> Option<&mut Gate> {
-        let slot = self.channels.find(channel)?;
-        let connection = self.connections.get(id).filter(|connection| connection.is_open())?;
-        connection.subscription(slot)?.gate.as_deref_mut()
+    fn gate(&mut self, name: SubscriptionId) -> Option<&mut Gate> {
+        let connection = self.connections.get(name.connection).filter(|connection| connection.is_open())?;
+        connection.named(name.serial)?.gate.as_deref_mut()
     }
 }

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use hubbub_protocol::{CloseCode, Position, SessionId};
 use slab::Slab;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 
 use super::conflate::Conflater;
 use super::mail::Delivery;
@@ -28,6 +28,14 @@ impl ConnectionId {
     pub fn spread(self) -> u64 {
         u64::from(self.generation).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 16
     }
+}
+
+/// Names a subscription of a shard. A name that outlived its subscription names nothing, even when the connection subscribed to
+/// the channel again.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SubscriptionId {
+    pub(super) connection: ConnectionId,
+    pub(super) serial: u32,
 }
 
 /// How far a connection is on its way out.
@@ -76,10 +84,12 @@ pub struct Session {
     pub bucket: Bucket,
     /// Requests under way.
     pub in_flight: u32,
-    /// Refused requests in a row; a client that ignores refusals is closed.
+    /// Refused requests beyond those that were allowed since; a client that ignores refusals is closed.
     pub refused: u32,
-    /// Whether a timer watches the token's expiry.
-    pub expiry_armed: bool,
+    /// The tick of the timer that watches the token's expiry; others are left from an earlier token.
+    pub expiry_due: Option<u64>,
+    /// Whether the client was told that the token expires.
+    pub warned: bool,
 }
 
 /// A session's interest in a channel.
@@ -89,6 +99,8 @@ pub struct Subscription {
     pub(super) slot: u32,
     /// Where it stands among the subscribers of the slot.
     pub(super) place: u32,
+    /// Tells it from earlier ones of the connection to the same channel.
+    pub(super) serial: u32,
     /// Set while it catches up.
     pub(super) gate: Option<Box<Gate>>,
 }
@@ -96,6 +108,8 @@ pub struct Subscription {
 /// Holds live messages back while a subscription reads the last page of the log.
 #[derive(Debug, Default)]
 pub struct Gate {
+    /// Whether the answer to the subscribe has left. Presence, which no log brings again, goes past the gate from then on.
+    pub(super) answered: bool,
     /// Whether live messages are held. While they are not, the log will be read again.
     pub(super) open: bool,
     /// Whether more came than it may hold.
@@ -111,6 +125,8 @@ pub struct Extra {
     pub(super) conflater: Conflater,
     /// Woken when the outbox has drained.
     pub(super) drained: Option<Rc<Notify>>,
+    /// Whose turn it is to write a page into the drained outbox.
+    pub(super) turn: Option<Rc<Semaphore>>,
     /// Woken when a request under way has ended.
     pub(super) room: Option<Rc<Notify>>,
     /// An SSE stream's own state.
@@ -146,6 +162,10 @@ impl Connection {
 
     pub(super) fn subscription(&mut self, slot: u32) -> Option<&mut Subscription> {
         self.subscriptions.iter_mut().find(|subscription| subscription.slot == slot)
+    }
+
+    pub(super) fn named(&mut self, serial: u32) -> Option<&mut Subscription> {
+        self.subscriptions.iter_mut().find(|subscription| subscription.serial == serial)
     }
 
     /// Wakes whoever waits for this connection, so that they see what became of it.

@@ -34,8 +34,9 @@ impl State {
         };
         let mut pushed = connection.outbox.push(bytes, droppable, bounds);
         if pushed == Pushed::Full && !connection.blocked {
-            // Not slow, only not asked yet: the reader takes what waits, then this.
-            self.flush_at(index);
+            // Not slow, only not asked yet: the reader takes what waits, then this. Whoever waits for a drained outbox goes on
+            // later: this comes first.
+            self.write_out(index);
             let Some(connection) = self.connections.at(index).filter(|connection| connection.is_open()) else {
                 return true;
             };
@@ -74,14 +75,23 @@ impl State {
     }
 
     fn flush_at(&mut self, index: u32) {
+        if self.write_out(index) {
+            self.drained(index);
+        }
+    }
+
+    /// Writes what waits; answers whether nothing does any more.
+    fn write_out(&mut self, index: u32) -> bool {
         let tick = self.wheel.tick();
-        let Some(connection) = self.connections.at(index).filter(|connection| !connection.blocked) else { return };
+        let Some(connection) = self.connections.at(index).filter(|connection| !connection.blocked) else {
+            return false;
+        };
         if connection.format == Format::Sse {
             connection.active = tick;
         }
         let wire = &connection.wire;
         match connection.outbox.flush(|slices| wire.try_write_vectored(slices)) {
-            Ok(Flushed::Drained) => self.drained(index),
+            Ok(Flushed::Drained) => return true,
             Ok(Flushed::Blocked) => {
                 connection.blocked = true;
                 let wire = Rc::clone(&connection.wire);
@@ -94,6 +104,7 @@ impl State {
                 self.hang_up(index);
             }
         }
+        false
     }
 
     /// Nothing waits for the connection any more: what waited for that goes on.
@@ -126,10 +137,13 @@ impl State {
         }
     }
 
-    /// Says goodbye, after some last words if there are any. What waits is dropped: the peer resumes by position.
+    /// Says goodbye, after some last words if there are any. What waits is dropped: the peer resumes by position. Only the
+    /// answer to a peer's own goodbye stands there already, and leaves.
     pub fn close(&mut self, id: ConnectionId, goodbye: Goodbye, last_words: Option<&ServerFrame>) {
         let Some(connection) = self.connections.get(id).filter(|connection| connection.is_open()) else { return };
-        connection.outbox.clear();
+        if goodbye != Goodbye::Echo {
+            connection.outbox.clear();
+        }
         connection.wake_waiters();
         connection.extra = None;
         let mut last = last_words.map(|frame| encode(frame, connection.format)).unwrap_or_default();

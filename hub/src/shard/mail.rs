@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use hubbub_protocol::channel::{ChannelKey, TenantId, UserId};
+use hubbub_protocol::channel::{ChannelKey, ChannelName, TenantId, UserId};
 use hubbub_protocol::{CloseCode, Key, Position};
 use serde::Serialize;
 use tokio::sync::{Semaphore, mpsc, oneshot};
@@ -45,8 +45,8 @@ pub enum Mail {
         /// registered.
         position: Result<Option<Position>, String>,
     },
-    /// Close the connections that match.
-    Close(CloseOrder),
+    /// Close the connections that match; answers how many there were.
+    Close(CloseOrder, oneshot::Sender<usize>),
     /// A newer stream was opened with this ticket elsewhere.
     EndTicket(TicketId),
     /// Tell every connection to reconnect within the window, in paced batches.
@@ -74,13 +74,19 @@ pub enum Mail {
         /// Where to.
         reply: oneshot::Sender<Vec<ConnectionReport>>,
     },
-    /// How many subscribers each channel of a tenant has here.
+    /// How many subscribers the channels of a tenant have here: the first ones by name that have any.
     Channels {
         /// Of which tenant.
         tenant: TenantId,
+        /// Behind this name.
+        after: Option<ChannelName>,
+        /// At most so many.
+        limit: usize,
         /// Where to.
-        reply: oneshot::Sender<Vec<(ChannelKey, usize)>>,
+        reply: oneshot::Sender<Vec<(ChannelName, usize)>>,
     },
+    /// How many subscribers one channel has here.
+    Subscribers(ChannelKey, oneshot::Sender<usize>),
 }
 
 /// Which connections to close, and how.

@@ -24,7 +24,7 @@ mod run;
 
 pub use attach::GateState;
 pub use channels::{SlotRules, flags};
-pub use connection::{ConnectionId, Goodbye, Session};
+pub use connection::{ConnectionId, Goodbye, Session, SubscriptionId};
 pub use pipe::{PipeReader, PipeWriter, pipe};
 pub use run::Shard;
 pub use state::State;

@@ -174,36 +174,41 @@ impl Shard {
         self.with(|state| match mail {
             Mail::Delivery(_) => {}
             Mail::Attached { channel, position } => state.attached(&channel, position),
-            Mail::Close(order) => state.close_matching(&order),
+            // Whoever asked, here and below, may have given up.
+            Mail::Close(order, reply) => drop(reply.send(state.close_matching(&order))),
             Mail::EndTicket(ticket) => state.end_ticket(ticket),
             Mail::Drain { within_ms } => state.begin_drain(within_ms),
             Mail::Finish => state.close_all(CloseCode::Drain),
             Mail::Relieve { bytes } => state.relieve(bytes),
-            // Whoever asked may have given up.
             Mail::Inspect(reply) => drop(reply.send(state.report())),
             Mail::Connections { tenant, user, limit, reply } => {
                 drop(reply.send(state.connection_reports(&tenant, user.as_ref(), limit)));
             }
-            Mail::Channels { tenant, reply } => drop(reply.send(state.channel_counts(&tenant))),
+            Mail::Channels { tenant, after, limit, reply } => {
+                drop(reply.send(state.channel_counts(&tenant, after.as_ref(), limit)));
+            }
+            Mail::Subscribers(channel, reply) => drop(reply.send(state.subscribers(&channel))),
         });
     }
 }
 
 /// What the node asks of a shard as a whole.
 impl State {
-    fn close_matching(&mut self, order: &super::mail::CloseOrder) {
+    fn close_matching(&mut self, order: &super::mail::CloseOrder) -> usize {
         let matching = |connection: &super::connection::Connection| {
             let Some(identity) = connection.session.as_ref().map(|session| &session.identity) else { return false };
-            identity.tenant == order.tenant
+            connection.is_open()
+                && identity.tenant == order.tenant
                 && (order.user.is_some() || order.token_id.is_some())
                 && order.user.as_ref().is_none_or(|user| identity.user.as_ref() == Some(user))
                 && order.token_id.as_deref().is_none_or(|token| identity.token_id.as_deref() == Some(token))
                 && order.issued_before.is_none_or(|before| identity.issued_at < before)
         };
         let ids: Vec<ConnectionId> = self.connections.iter().filter(|(_, c)| matching(c)).map(|(id, _)| id).collect();
-        for id in ids {
-            self.close(id, Goodbye::Code(order.code), None);
+        for id in &ids {
+            self.close(*id, Goodbye::Code(order.code), None);
         }
+        ids.len()
     }
 
     fn begin_drain(&mut self, within_ms: u64) {

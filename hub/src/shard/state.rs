@@ -6,13 +6,15 @@ use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use hubbub_protocol::channel::{ChannelKey, TenantId, UserId};
+use hubbub_protocol::channel::{ChannelKey, ChannelName, TenantId, UserId};
 use hubbub_protocol::frame::ServerFrame;
 use hubbub_protocol::{CloseCode, ErrorCode, Position};
 use tokio::sync::{Notify, oneshot};
 
-use super::channels::{CATCHING, Channels, Opened, SlotRules, Subscriber};
-use super::connection::{Connection, ConnectionId, Connections, Gate, Goodbye, Session, Stream, Subscription};
+use super::channels::{CATCHING, Channels, Opened, Slot, SlotRules, Subscriber};
+use super::connection::{
+    Connection, ConnectionId, Connections, Gate, Goodbye, Session, Stream, Subscription, SubscriptionId,
+};
 use super::timers::Timer;
 use super::wheel::Wheel;
 use super::wire::Wire;
@@ -57,6 +59,8 @@ pub struct State {
     pub(super) limits: Arc<Limits>,
     pub(super) counters: Counters,
     pub(super) sessions: usize,
+    /// Numbers the subscriptions.
+    serials: u32,
     pub(super) draining: Option<super::timers::Drain>,
     /// The streams that tickets opened.
     tickets: HashMap<TicketId, ConnectionId>,
@@ -74,6 +78,7 @@ impl State {
             limits,
             counters: Counters::default(),
             sessions: 0,
+            serials: 0,
             draining: None,
             tickets: HashMap::new(),
             ping: encode(&ServerFrame::Ping, Format::Json).into(),
@@ -118,11 +123,6 @@ impl State {
     /// The session of a connection that is open.
     pub fn session(&mut self, id: ConnectionId) -> Option<&mut Session> {
         self.connections.get(id).filter(|connection| connection.is_open())?.session.as_deref_mut()
-    }
-
-    /// The session has a new token.
-    pub fn refreshed(&mut self, id: ConnectionId, now_ms: u64) {
-        self.watch_expiry(id, now_ms);
     }
 
     /// A request of the connection has been answered.
@@ -224,15 +224,15 @@ impl State {
         self.connections.get(id).map_or(0, |connection| connection.subscriptions.len())
     }
 
-    /// Adds a subscriber in the state of catching up: it gets nothing until [`State::go_live`]. Answers when the channel is
-    /// open on this shard.
+    /// Adds a subscriber in the state of catching up: it gets nothing until [`State::go_live`]. The receiver answers when the
+    /// channel is open on this shard.
     pub fn subscribe(
         &mut self,
         id: ConnectionId,
         channel: &ChannelKey,
         rules: SlotRules,
         flags: u8,
-    ) -> Result<oneshot::Receiver<Result<(), String>>, ErrorCode> {
+    ) -> Result<(SubscriptionId, oneshot::Receiver<Result<(), String>>), ErrorCode> {
         let known = self.channels.find(channel);
         let Some(connection) = self.connections.get(id).filter(|connection| connection.is_open()) else {
             return Err(ErrorCode::Unavailable);
@@ -251,17 +251,33 @@ impl State {
             }
         };
         let (opened, receiver) = oneshot::channel();
+        self.serials = self.serials.wrapping_add(1);
+        let serial = self.serials;
         let user = connection.session.as_ref().and_then(|session| session.identity.user.clone());
         if let Some(known) = self.channels.get(slot) {
             let place = known.subscribers.len() as u32;
-            known.subscribers.push(Subscriber { attach: u64::MAX, connection: id.index, flags: flags | CATCHING });
-            connection.subscriptions.push(Subscription { slot, place, gate: Some(Box::new(Gate::default())) });
+            known.subscribers.push(Subscriber { attach: None, connection: id.index, flags: flags | CATCHING });
+            connection.subscriptions.push(Subscription { slot, place, serial, gate: Some(Box::new(Gate::default())) });
             answer_or_wait(known.open, opened, &mut known.waiting);
             if let (true, Some(user)) = (known.presence, user) {
                 self.effects.push(Effect::Joined(channel.clone(), user));
             }
         }
-        Ok(receiver)
+        Ok((SubscriptionId { connection: id, serial }, receiver))
+    }
+
+    /// Whether the subscription is still the one of that name.
+    pub fn holds(&mut self, name: SubscriptionId) -> bool {
+        self.connections.get(name.connection).is_some_and(|connection| connection.named(name.serial).is_some())
+    }
+
+    /// Removes a subscriber that could not be attached, unless it has gone already.
+    pub fn give_up(&mut self, name: SubscriptionId) {
+        let Some(connection) = self.connections.get(name.connection) else { return };
+        let Some(slot) = connection.named(name.serial).map(|subscription| subscription.slot) else { return };
+        if let Some(key) = self.channels.peek(slot).map(|slot| slot.key.clone()) {
+            self.unsubscribe(name.connection, &key);
+        }
     }
 
     /// Removes a subscriber. Answers whether there was one.
@@ -369,10 +385,29 @@ impl State {
         }
     }
 
-    /// How many subscribers each channel of a tenant has.
-    pub(super) fn channel_counts(&self, tenant: &TenantId) -> Vec<(ChannelKey, usize)> {
-        let of_tenant = self.channels.iter().filter(|slot| slot.key.tenant == *tenant && !slot.subscribers.is_empty());
-        of_tenant.map(|slot| (slot.key.clone(), slot.subscribers.len())).collect()
+    /// How many subscribers the first `limit` channels of a tenant behind `after` have, in no order.
+    pub(super) fn channel_counts(
+        &self,
+        tenant: &TenantId,
+        after: Option<&ChannelName>,
+        limit: usize,
+    ) -> Vec<(ChannelName, usize)> {
+        let wanted = |slot: &&Slot| {
+            let behind = after.is_none_or(|after| slot.key.channel > *after);
+            slot.key.tenant == *tenant && !slot.subscribers.is_empty() && behind
+        };
+        let mut slots: Vec<&Slot> = self.channels.iter().filter(wanted).collect();
+        if limit < slots.len() {
+            slots.select_nth_unstable_by(limit, |one, other| one.key.channel.cmp(&other.key.channel));
+            slots.truncate(limit);
+        }
+        slots.into_iter().map(|slot| (slot.key.channel.clone(), slot.subscribers.len())).collect()
+    }
+
+    /// How many subscribers a channel has.
+    pub(super) fn subscribers(&self, channel: &ChannelKey) -> usize {
+        let slot = self.channels.find(channel).and_then(|slot| self.channels.peek(slot));
+        slot.map_or(0, |slot| slot.subscribers.len())
     }
 }
 

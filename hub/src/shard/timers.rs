@@ -96,19 +96,40 @@ impl State {
 
     /// One timer at most watches a token: the heartbeat arms it when the end comes near.
     pub(super) fn watch_expiry(&mut self, id: ConnectionId, now_ms: u64) {
-        let (warning_ms, near_ms) = (self.limits.expiry_warning_ms, 2 * self.limits.heartbeat_ms);
+        let warning_ms = self.limits.expiry_warning_ms;
+        // The next look comes within one interval.
+        let near_ms = match self.connections.get(id).map(|connection| connection.format) {
+            Some(Format::Sse) => 2 * self.limits.sse_heartbeat_ms,
+            _ => 2 * self.limits.heartbeat_ms,
+        };
         let Some(session) = self.session(id) else { return };
         let warn_in_ms = session.identity.expires_at_ms.saturating_sub(now_ms).saturating_sub(warning_ms);
-        if !session.expiry_armed && warn_in_ms <= near_ms {
-            session.expiry_armed = true;
-            self.wheel.arm(warn_in_ms, Timer::Expiry(id));
+        if session.expiry_due.is_none() && warn_in_ms <= near_ms {
+            self.arm_expiry(id, warn_in_ms);
+        }
+    }
+
+    /// The session has a new token, which may end before the old one would have.
+    pub fn refreshed(&mut self, id: ConnectionId, now_ms: u64) {
+        let Some(session) = self.session(id) else { return };
+        (session.expiry_due, session.warned) = (None, false);
+        self.watch_expiry(id, now_ms);
+    }
+
+    fn arm_expiry(&mut self, id: ConnectionId, delay_ms: u64) {
+        let due = self.wheel.arm(delay_ms, Timer::Expiry(id));
+        if let Some(session) = self.session(id) {
+            session.expiry_due = Some(due);
         }
     }
 
     fn expiry(&mut self, id: ConnectionId, now_ms: u64) {
-        let warning_ms = self.limits.expiry_warning_ms;
+        let (tick, warning_ms) = (self.wheel.tick(), self.limits.expiry_warning_ms);
         let Some(session) = self.session(id) else { return };
-        session.expiry_armed = false;
+        if session.expiry_due.is_none_or(|due| due > tick) {
+            return;
+        }
+        session.expiry_due = None;
         let expires_at = session.identity.expires_at_ms;
         let left_ms = expires_at.saturating_sub(now_ms);
         if left_ms == 0 {
@@ -116,9 +137,11 @@ impl State {
         } else if left_ms > warning_ms {
             self.watch_expiry(id, now_ms);
         } else {
-            session.expiry_armed = true;
-            self.send(id, &ServerFrame::Expiring { expires_at });
-            self.wheel.arm(left_ms, Timer::Expiry(id));
+            // A timer may fire up to a tick early: the end is waited for again, but told once.
+            if !std::mem::replace(&mut session.warned, true) {
+                self.send(id, &ServerFrame::Expiring { expires_at });
+            }
+            self.arm_expiry(id, left_ms);
         }
     }
 

@@ -24,10 +24,11 @@ impl<T> Wheel<T> {
         self.tick
     }
 
-    /// Fires `timer` in `delay_ms`, rounded up to a tick, one at least.
-    pub(super) fn arm(&mut self, delay_ms: u64, timer: T) {
+    /// Fires `timer` in `delay_ms`, rounded up to a tick, one at least. Answers at which tick.
+    pub(super) fn arm(&mut self, delay_ms: u64, timer: T) -> u64 {
         let due = self.tick + delay_ms.div_ceil(TICK_MS).max(1);
         self.slots[(due % SLOTS as u64) as usize].push((due, timer));
+        due
     }
 
     /// Turns the wheel up to `tick` and moves what is due into `due`.

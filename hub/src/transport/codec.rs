@@ -57,27 +57,41 @@ pub(super) struct Inbound {
 }
 
 impl Inbound {
-    /// Parses bytes: messages go to `messages`, answers of the protocol itself (pongs, the echo of a close) to `replies`.
+    /// Parses bytes: messages go to `messages`, pongs to `replies`. The answer to a goodbye comes last, behind whatever the
+    /// messages cause.
     pub(super) fn feed(
         &mut self,
         parsers: &mut Parsers,
         mut input: &[u8],
         messages: &mut Vec<Message>,
         replies: &mut Vec<u8>,
-    ) -> Result<(), CloseCode> {
+    ) -> Result<Fed, CloseCode> {
         let mut parser = self.parser.take().unwrap_or_else(|| parsers.take());
         while !input.is_empty() {
             let (frame, rest) = input.split_at(self.boundary.cut(input));
             input = rest;
-            parse(&mut parser, frame, messages, replies).map_err(|error| code_of(&error))?;
+            let fed = parse(&mut parser, frame, messages, replies).map_err(|error| code_of(&error))?;
+            if let Fed::Goodbye(_) = fed {
+                // The parser is used up: lent again, it would refuse everything.
+                return Ok(fed);
+            }
         }
         if self.boundary.is_between_messages() {
             parsers.idle = Some(parser);
         } else {
             self.parser = Some(parser);
         }
-        Ok(())
+        Ok(Fed::All)
     }
+}
+
+/// How far the bytes went.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum Fed {
+    /// All of them are read.
+    All,
+    /// The peer said goodbye, and this is the answer; what follows is not looked at.
+    Goodbye(Vec<u8>),
 }
 
 fn parse(
@@ -85,21 +99,19 @@ fn parse(
     input: &[u8],
     messages: &mut Vec<Message>,
     replies: &mut Vec<u8>,
-) -> Result<(), Error> {
+) -> Result<Fed, Error> {
     let mut stream = Memory { input, output: replies };
     loop {
+        let before = stream.output.len();
         match parser.read(&mut stream) {
             Ok(message) => messages.push(message),
             Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => break,
-            // The peer said goodbye, its echo is written; what follows is not looked at.
-            Err(Error::ConnectionClosed) => return Ok(()),
+            // The parser reads nothing before it has written the answer: these bytes are that and nothing else.
+            Err(Error::ConnectionClosed) => return Ok(Fed::Goodbye(stream.output.split_off(before))),
             Err(error) => return Err(error),
         }
     }
-    match parser.flush(&mut stream) {
-        Err(Error::ConnectionClosed) => Ok(()),
-        other => other,
-    }
+    parser.flush(&mut stream).map(|()| Fed::All)
 }
 
 fn code_of(error: &Error) -> CloseCode {
@@ -189,10 +201,9 @@ mod tests {
     const LIMIT: usize = 2_000;
 
     fn masked(payload: &[u8], opcode: OpCode, last: bool) -> Vec<u8> {
-        let mut frame = Frame::message(payload.to_vec(), opcode, last);
-        frame.header_mut().mask = Some([1, 2, 3, 4]);
+        let header = FrameHeader { is_final: last, opcode, mask: Some([1, 2, 3, 4]), ..FrameHeader::default() };
         let mut bytes = Vec::new();
-        frame.format(&mut bytes).expect("memory");
+        Frame::from_payload(header, payload.to_vec().into()).format(&mut bytes).expect("memory");
         bytes
     }
 
@@ -203,8 +214,13 @@ mod tests {
         while !rest.is_empty() {
             let (piece, after) = rest.split_at((*sizes.next().unwrap_or(&1)).clamp(1, rest.len()));
             rest = after;
-            if let Err(code) = inbound.feed(&mut parsers, piece, &mut messages, &mut replies) {
-                return (messages, replies, Err(code), false);
+            match inbound.feed(&mut parsers, piece, &mut messages, &mut replies) {
+                Ok(Fed::All) => {}
+                Ok(Fed::Goodbye(answer)) => {
+                    replies.extend(answer);
+                    break;
+                }
+                Err(code) => return (messages, replies, Err(code), false),
             }
         }
         (messages, replies, Ok(()), inbound.parser.is_none())
@@ -219,6 +235,19 @@ mod tests {
         let (messages, replies, result, _) = read_in_pieces(&close, &[usize::MAX]);
         assert!(matches!(messages.as_slice(), [Message::Close(Some(_))]));
         assert_eq!((replies.as_slice(), result), (&[0x88, 2, 0x0f, 0xa0][..], Ok(())));
+    }
+
+    #[test]
+    fn a_goodbye_does_not_spoil_the_parser_of_others() {
+        let (mut parsers, mut messages, mut replies) = (Parsers::new(LIMIT), Vec::new(), Vec::new());
+        for round in 0..3 {
+            let text = masked(b"hi", OpCode::Data(Data::Text), true);
+            let close = masked(&4_000u16.to_be_bytes(), OpCode::Control(Control::Close), true);
+            let mut inbound = Inbound::default();
+            let fed = inbound.feed(&mut parsers, &[text, close].concat(), &mut messages, &mut replies);
+            assert_eq!(fed, Ok(Fed::Goodbye(vec![0x88, 2, 0x0f, 0xa0])));
+            assert_eq!((messages.len(), replies.len()), (2 * (round + 1), 0));
+        }
     }
 
     #[test]

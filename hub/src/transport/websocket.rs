@@ -20,7 +20,7 @@ use tungstenite::Message;
 use tungstenite::handshake::derive_accept_key;
 use tungstenite::protocol::frame::coding::{Data, OpCode};
 
-use super::codec::{Inbound, Parsers};
+use super::codec::{Fed, Inbound, Parsers};
 use super::problem::Problem;
 use super::public::Entry;
 use super::{Intake, Mode, Upgraded};
@@ -53,12 +53,12 @@ impl Reading {
 
 /// `GET /ws`.
 pub(super) async fn upgrade_native(State(entry): State<Entry>, request: Request) -> Response {
-    upgrade(&entry, request, Mode::Native).unwrap_or_else(IntoResponse::into_response)
+    upgrade(&entry, request, Mode::Native).unwrap_or_else(refused)
 }
 
 /// `GET /echo`, in development mode.
 pub(super) async fn upgrade_echo(State(entry): State<Entry>, request: Request) -> Response {
-    upgrade(&entry, request, Mode::Echo).unwrap_or_else(IntoResponse::into_response)
+    upgrade(&entry, request, Mode::Echo).unwrap_or_else(refused)
 }
 
 fn upgrade(entry: &Entry, mut request: Request, mode: Mode) -> Result<Response, Problem> {
@@ -86,6 +86,19 @@ fn upgrade(entry: &Entry, mut request: Request, mode: Mode) -> Result<Response, 
         (SEC_WEBSOCKET_ACCEPT, accept),
     ];
     Ok((StatusCode::SWITCHING_PROTOCOLS, headers, Body::empty()).into_response())
+}
+
+/// A refusal names the version that would do (RFC 6455, 4.4), and a missing upgrade what to upgrade to (RFC 9110, 15.5.22).
+fn refused(problem: Problem) -> Response {
+    let mut response = problem.into_response();
+    let upgrade = response.status() == StatusCode::UPGRADE_REQUIRED;
+    let headers = response.headers_mut();
+    headers.insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+    if upgrade {
+        headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+        headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+    }
+    response
 }
 
 /// Checks the handshake (RFC 6455, 4.2.1).
@@ -155,9 +168,9 @@ impl Reader {
             match came {
                 Ok(Came::Nothing) => {}
                 Ok(Came::End) => return,
-                Ok(Came::Messages(messages)) => {
+                Ok(Came::Input(input)) => {
                     // Boxed, so that the future of a silent connection stays small.
-                    if !Box::pin(self.receive(messages)).await {
+                    if !Box::pin(self.receive(input)).await {
                         return;
                     }
                 }
@@ -172,7 +185,7 @@ impl Reader {
         let mut buffer = reading.buffer.borrow_mut();
         match socket.try_read(&mut buffer) {
             Ok(0) => Ok(Came::End),
-            Ok(count) => Ok(Came::Messages(self.parse(&buffer[..count]))),
+            Ok(count) => Ok(Came::Input(self.parse(&buffer[..count]))),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Came::Nothing),
             Err(error) => Err(error),
         }
@@ -180,34 +193,34 @@ impl Reader {
 
     /// Takes bytes that came with the handshake.
     async fn take(&mut self, early: Bytes) -> bool {
-        let messages = self.parse(&early);
+        let input = self.parse(&early);
         drop(early);
-        self.receive(messages).await
+        self.receive(input).await
     }
 
-    fn parse(&mut self, bytes: &[u8]) -> Vec<Message> {
+    fn parse(&mut self, bytes: &[u8]) -> Input {
         let (mut messages, mut replies) = (Vec::new(), Vec::new());
         if !self.shard.with(|state| state.hears(self.id)) {
             // It is being closed: what it still says is not looked at.
-            return messages;
+            return Input { messages, end: None };
         }
         let parsers = if self.mode == Mode::Native { &self.reading.native } else { &self.reading.echo };
         let fed = self.inbound.feed(&mut parsers.borrow_mut(), bytes, &mut messages, &mut replies);
-        self.shard.with(|state| {
-            if !replies.is_empty() {
-                state.send_bytes(self.id, &replies.into());
-            }
-            if let Err(code) = fed {
-                state.close(self.id, Goodbye::Code(code), None);
-            }
-        });
-        messages
+        if !replies.is_empty() {
+            self.shard.with(|state| state.send_bytes(self.id, &replies.into()));
+        }
+        let end = match fed {
+            Ok(Fed::All) => None,
+            Ok(Fed::Goodbye(answer)) => Some(End::Goodbye(answer)),
+            Err(code) => Some(End::Broken(code)),
+        };
+        Input { messages, end }
     }
 
-    /// Works through messages in order; answers whether to go on reading.
-    async fn receive(&mut self, messages: Vec<Message>) -> bool {
+    /// Works through messages in order, then through the end if there is one; answers whether to go on reading.
+    async fn receive(&mut self, input: Input) -> bool {
         session::hear(&self.shard, self.id);
-        for message in messages {
+        for message in input.messages {
             match (self.mode, message) {
                 (Mode::Native, Message::Text(text)) => {
                     if let Some(wait) = session::receive(&self.shard, &self.services, self.id, &text) {
@@ -217,8 +230,15 @@ impl Reader {
                 (Mode::Native, Message::Binary(_)) => self.close(Goodbye::Code(CloseCode::BadRequest)),
                 (Mode::Echo, Message::Text(text)) => self.echo(Data::Text, text.as_bytes()).await,
                 (Mode::Echo, Message::Binary(bytes)) => self.echo(Data::Binary, &bytes).await,
-                (_, Message::Close(_)) => self.close(Goodbye::Echo),
-                (_, Message::Ping(_) | Message::Pong(_) | Message::Frame(_)) => {}
+                (_, Message::Close(_) | Message::Ping(_) | Message::Pong(_) | Message::Frame(_)) => {}
+            }
+        }
+        match input.end {
+            None => {}
+            Some(End::Broken(code)) => self.close(Goodbye::Code(code)),
+            Some(End::Goodbye(answer)) => {
+                self.shard.with(|state| state.send_bytes(self.id, &answer.into()));
+                self.close(Goodbye::Echo);
             }
         }
         self.shard.with(|state| state.lives(self.id))
@@ -241,5 +261,19 @@ impl Reader {
 enum Came {
     Nothing,
     End,
-    Messages(Vec<Message>),
+    Input(Input),
+}
+
+/// What some bytes held.
+struct Input {
+    messages: Vec<Message>,
+    end: Option<End>,
+}
+
+/// After the messages nothing more is read.
+enum End {
+    /// The peer said goodbye, and this is the answer.
+    Goodbye(Vec<u8>),
+    /// The peer broke the protocol.
+    Broken(CloseCode),
 }

@@ -57,9 +57,18 @@ struct FlatResume<'a> {
 
 /// Reads a client frame.
 pub fn decode(text: &str) -> Result<ClientFrame, DecodeError> {
-    let flat: Flat<'_> = from_object(text).map_err(|message| DecodeError { id: None, message })?;
+    let flat: Flat<'_> = from_object(text).map_err(|message| DecodeError { id: id_alone(text), message })?;
     let id = flat.id;
     flat.into_frame().map_err(|message| DecodeError { id, message })
+}
+
+/// A field that can not be read must not cost the request its answer.
+fn id_alone(text: &str) -> Option<RequestId> {
+    #[derive(Deserialize)]
+    struct Request {
+        id: Option<RequestId>,
+    }
+    from_object::<Request>(text).ok()?.id.filter(|id| *id <= OFFSET_MAX)
 }
 
 impl Flat<'_> {

@@ -1,0 +1,171 @@
+//! Publishing many messages in one request: a batch of different ones, or the same into many channels. Each has its own
+//! result.
+
+use std::borrow::Cow;
+
+use axum::Json;
+use axum::extract::State;
+use hubbub_protocol::limits::BATCH;
+use hubbub_protocol::{ChannelName, ErrorCode};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use utoipa::ToSchema;
+
+use super::Api;
+use super::caller::{Caller, IdempotencyKey, ItemKeys, Turn};
+use super::publish::{PublishAnswer, PublishRequest, begin, draft_of, fault};
+use super::request::Body;
+use crate::auth::service::{Scope, Service};
+use crate::publish::Draft;
+use crate::transport::problem::Problem;
+
+/// Many messages.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct BatchRequest<'a> {
+    /// The messages, at most 1,000.
+    #[serde(borrow)]
+    #[schema(value_type = Vec<PublishRequest>, max_items = 1000)]
+    publishes: Vec<PublishRequest<'a>>,
+}
+
+/// The same message for many channels.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct BroadcastRequest<'a> {
+    /// The channels, at most 1,000.
+    #[serde(borrow)]
+    #[schema(value_type = Vec<String>, max_items = 1000)]
+    channels: Vec<Cow<'a, str>>,
+    /// The message, as in publish.
+    #[serde(borrow)]
+    #[schema(value_type = Value)]
+    data: &'a RawValue,
+    /// The idempotency key, 1 to 124 bytes. The message for channel i has `<key>/<i>`.
+    key: Option<String>,
+    /// The conflate key, as in publish.
+    conflate_key: Option<String>,
+    /// The user named as the author.
+    from: Option<String>,
+}
+
+/// One result for each message or channel, in the order of the request.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ManyAnswer {
+    /// The results.
+    results: Vec<ItemAnswer>,
+}
+
+/// What became of one message.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+pub(super) enum ItemAnswer {
+    /// It was published.
+    Published(PublishAnswer),
+    /// It was not.
+    Problem {
+        /// Why.
+        problem: Problem,
+    },
+}
+
+/// Publish up to 1,000 messages. Needs the scope `publish`.
+///
+/// The answer is 200 when the request could be read, whatever became of its messages: each has its own result. Messages for
+/// one channel are published in their order. With the header `Idempotency-Key`, message i without a `key` of its own gets
+/// `<Idempotency-Key>/<i>`.
+#[utoipa::path(
+    post, path = "/v1/batch", tag = "publishing", operation_id = "batch", security(("api_key" = ["publish"])),
+    params(("Idempotency-Key" = Option<String>, Header, description = "1 to 124 bytes.")),
+    request_body = BatchRequest,
+    responses((status = 200, description = "One result for each message.", body = ManyAnswer)),
+)]
+pub(super) async fn batch(
+    State(api): State<Api>,
+    Caller(service): Caller,
+    _turn: Turn,
+    key: IdempotencyKey,
+    body: Body,
+) -> Result<Json<ManyAnswer>, Problem> {
+    // Each message asks for its permit; a key that may not publish at all fails the request.
+    api.services.policy.service(&service, Scope::Publish)?;
+    let BatchRequest { publishes } = body.parse()?;
+    check_count("publishes", publishes.len())?;
+    let keys = key.of_items()?;
+    let drafts = publishes.into_iter().enumerate().map(|(index, request)| {
+        let (channel, mut draft) = request.draft()?;
+        draft.key = draft.key.or_else(|| keys.at(index));
+        Ok((channel, draft))
+    });
+    publish_all(&api, &service, drafts).await
+}
+
+/// Publish one message into up to 1,000 channels. Needs the scope `publish`.
+///
+/// The answer is 200 when the request could be read, with one result for each channel in its order.
+#[utoipa::path(
+    post, path = "/v1/broadcast", tag = "publishing", operation_id = "broadcast", security(("api_key" = ["publish"])),
+    params(("Idempotency-Key" = Option<String>, Header, description = "The key, instead of `key` in the body.")),
+    request_body = BroadcastRequest,
+    responses((status = 200, description = "One result for each channel.", body = ManyAnswer)),
+)]
+pub(super) async fn broadcast(
+    State(api): State<Api>,
+    Caller(service): Caller,
+    _turn: Turn,
+    key: IdempotencyKey,
+    body: Body,
+) -> Result<Json<ManyAnswer>, Problem> {
+    api.services.policy.service(&service, Scope::Publish)?;
+    let BroadcastRequest { channels, data, key: own, conflate_key, from } = body.parse()?;
+    check_count("channels", channels.len())?;
+    let draft = draft_of(data, own, conflate_key, from)?;
+    let keys = ItemKeys::new(key.with(draft.key.clone())?)?;
+    let drafts = channels.into_iter().enumerate().map(|(index, channel)| {
+        let wrong = |error| Problem::new(ErrorCode::BadRequest, format!("`channels[{index}]`: {error}"));
+        let channel = ChannelName::parse(&channel).map_err(wrong)?;
+        Ok((channel, Draft { key: keys.at(index), ..draft.clone() }))
+    });
+    publish_all(&api, &service, drafts).await
+}
+
+fn check_count(field: &str, count: usize) -> Result<(), Problem> {
+    if count <= BATCH {
+        return Ok(());
+    }
+    let detail = format!("`{field}` has at most {BATCH} entries, this has {count}; send several requests");
+    Err(Problem::new(ErrorCode::BadRequest, detail))
+}
+
+/// Enqueues everything before the first answer is waited for, so that a batch is committed together.
+async fn publish_all(
+    api: &Api,
+    service: &Service,
+    drafts: impl Iterator<Item = Result<(ChannelName, Draft), Problem>>,
+) -> Result<Json<ManyAnswer>, Problem> {
+    let begun: Vec<_> = drafts
+        .map(|draft| {
+            let (channel, draft) = draft?;
+            let publishing = begin(api, service, &channel, draft)?;
+            Ok::<_, Problem>((channel, publishing))
+        })
+        .collect();
+    // In a task of its own: a caller that hangs up must not leave a message half published.
+    let results = tokio::spawn(async move {
+        let mut results = Vec::with_capacity(begun.len());
+        for item in begun {
+            let published = match item {
+                Ok((channel, publishing)) => {
+                    publishing.await.map(|published| PublishAnswer::new(channel, published)).map_err(Problem::from)
+                }
+                Err(problem) => Err(problem),
+            };
+            results.push(match published {
+                Ok(published) => ItemAnswer::Published(published),
+                Err(problem) => ItemAnswer::Problem { problem },
+            });
+        }
+        results
+    });
+    Ok(Json(ManyAnswer { results: results.await.map_err(|_| fault())? }))
+}

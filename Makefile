@@ -36,7 +36,7 @@ clients/node_modules/.package-lock.json: clients/package-lock.json
 ## Test
 
 .PHONY: test
-test: needs-test fmt-check clippy web test-rust test-sdk test-browser ## Everything that must be green, from a fresh clone on
+test: needs-test fmt-check clippy web test-rust test-sdk test-hub test-browser ## Everything that must be green, from a fresh clone on
 
 .PHONY: fmt
 fmt: ## Format the Rust code
@@ -60,6 +60,11 @@ test-sdk: clients/node_modules/.package-lock.json ## TypeScript: types and SDK t
 	$(NPM) run build --workspace @hubbub/client
 	$(NPM) run typecheck
 	$(NPM) test
+
+.PHONY: test-hub
+test-hub: clients/node_modules/.package-lock.json ## The SDK in Node against the real hub
+	cargo build -p hubbub
+	HUBBUB_BIN=$(CURDIR)/target/debug/hubbub $(NPM) run test:hub
 
 .PHONY: test-browser
 test-browser: web ## The pages in a real Chromium against the real hub

@@ -106,6 +106,7 @@ export class Room {
     this.#logged = outcome.epoch !== undefined
     if (outcome.outcome === 'fresh') this.#more = (outcome.from ?? (outcome.offset ?? 0) + 1) > 1
     this.#showBefore()
+    if (!this.#left) byId('show-people').hidden = !presence
     if (!presence) return this.#showPeople('This channel does not tell who is here')
     this.#people.reset()
     void this.#askWhoIsThere()

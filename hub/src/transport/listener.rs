@@ -7,6 +7,10 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
+use axum::http::StatusCode;
+use axum::http::header::{CONNECTION, HeaderValue};
+use axum::response::{IntoResponse, Response};
+use hubbub_protocol::ErrorCode;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -15,9 +19,10 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::spawn_local;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use tower::ServiceExt;
 
+use super::problem::Problem;
 use super::public::Peer;
 use crate::admission::Gatekeeper;
 use crate::clock::Clock;
@@ -28,6 +33,9 @@ const BACKLOG: i32 = 8_192;
 const HEAD_BYTES: usize = 32 * 1024;
 /// Most headers of a request.
 const HEADERS: usize = 64;
+/// A request, its body included, is answered within so many times the time for its head. What a stream or a WebSocket says later
+/// is not meant.
+const ANSWER: u32 = 2;
 /// Pause after the process ran out of files.
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -97,7 +105,8 @@ fn take(stream: TcpStream, address: SocketAddr, accepting: &Accepting) {
     let (router, header_timeout) = (accepting.router.clone(), accepting.header_timeout);
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
         request.extensions_mut().insert(peer.clone());
-        router.clone().oneshot(request.map(Body::new))
+        let answering = timeout(header_timeout * ANSWER, router.clone().oneshot(request.map(Body::new)));
+        async move { answering.await.unwrap_or_else(|_| Ok(too_slow())) }
     });
     spawn_local(async move {
         let connection = http1::Builder::new()
@@ -111,4 +120,12 @@ fn take(stream: TcpStream, address: SocketAddr, accepting: &Accepting) {
             tracing::debug!(%error, "an HTTP connection ended early");
         }
     });
+}
+
+/// Whoever sends a body drop by drop would hold one of the few places before the session.
+fn too_slow() -> Response {
+    let problem = Problem::new(ErrorCode::BadRequest, "the request took too long to come or to be answered; try again");
+    let mut response = problem.with_status(StatusCode::REQUEST_TIMEOUT).into_response();
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    response
 }

@@ -194,17 +194,26 @@ async fn http_that_is_none() {
         );
         bystander.is_well(&String::from_utf8_lossy(bytes)).await;
     }
-    // A body that never comes holds a socket, not the hub.
-    let mut slow = Vec::new();
-    for _ in 0..50 {
-        let mut socket = socket(&hub).await;
-        socket
-            .write_all(b"POST /v1/tickets HTTP/1.1\r\nhost: h\r\ncontent-length: 1000000\r\n\r\n{")
-            .await
-            .expect("sent");
-        slow.push(socket);
+}
+
+#[tokio::test]
+async fn http_that_takes_its_time() {
+    let hub = Setup::new().limit("header_timeout_ms", 300).start();
+    let mut bystander = Bystander::new(&hub).await;
+    let table = [
+        (
+            "a body that never comes",
+            "POST /v1/tickets HTTP/1.1\r\nhost: h\r\nauthorization: Bearer x\r\ncontent-type: application/json\r\ncontent-length: 1000\r\n\r\n{",
+        ),
+        ("silence behind an answer", "GET /sse HTTP/1.1\r\nhost: h\r\n\r\n"),
+        ("half a head behind an answer", "GET /sse HTTP/1.1\r\nhost: h\r\n\r\nGET /sse HT"),
+    ];
+    for (what, bytes) in table {
+        let begun = Instant::now();
+        until_end(socket(&hub).await, bytes.as_bytes()).await;
+        assert!(begun.elapsed() < Duration::from_secs(10), "{what} holds a place for {:?}", begun.elapsed());
+        bystander.is_well(what).await;
     }
-    bystander.is_well("bodies that never come").await;
 }
 
 /// Half is noise, half are frames with a valid beginning, some of them with JSON inside that is almost a frame.

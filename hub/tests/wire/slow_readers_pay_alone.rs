@@ -68,7 +68,7 @@ async fn without_a_log_lose_the_oldest_and_stay() {
     // Several times what the kernel may take for a socket.
     for number in 0..ROUNDS {
         let text: Vec<_> = (0..500)
-            .map(|n| format!(r#"{{"channel":"eph:a","data":[{},"{}"]}}"#, number * 500 + n, "x".repeat(1_000)))
+            .map(|n| format!(r#"{{"channel":"eph:a","data":[{},"{}"]}}"#, number * 500 + n, "x".repeat(5_000)))
             .collect();
         assert_eq!(hub.post("/v1/batch", &format!(r#"{{"publishes":[{}]}}"#, text.join(","))).await.status, 200);
     }

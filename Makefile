@@ -36,7 +36,7 @@ clients/node_modules/.package-lock.json: clients/package-lock.json
 ## Test
 
 .PHONY: test
-test: needs-test fmt-check clippy web test-rust test-sdk test-browser ## Everything that must be green, from a fresh clone on
+test: needs-test fmt-check clippy web test-rust test-sdk test-hub test-browser ## Everything that must be green, from a fresh clone on
 
 .PHONY: fmt
 fmt: ## Format the Rust code
@@ -60,6 +60,11 @@ test-sdk: clients/node_modules/.package-lock.json ## TypeScript: types and SDK t
 	$(NPM) run build --workspace @hubbub/client
 	$(NPM) run typecheck
 	$(NPM) test
+
+.PHONY: test-hub
+test-hub: clients/node_modules/.package-lock.json ## The SDK in Node against the real hub
+	cargo build -p hubbub
+	HUBBUB_BIN=$(CURDIR)/target/debug/hubbub $(NPM) run test:hub
 
 .PHONY: test-browser
 test-browser: web ## The pages in a real Chromium against the real hub
@@ -108,9 +113,9 @@ show-open-cost: release-tools ## Opening a connection: at most 120 µs of hub CP
 show-slow-reader: release-tools ## One that stops reading changes the p99 of 1,000 others by at most 20 % beyond an A/A control
 	$(LOADTEST) slow-reader --hub $(HUB) --readers 1000 --windows 10 --max-change-percent 20 --max-spread-percent 60
 
-.PHONY: show-sse-memory
-show-sse-memory: release-tools ## Idle SSE streams: at most 24 KiB each
-	$(LOADTEST) idle --hub $(HUB) --streams 5000 --connections 0 --idle-s 5 --max-pss-bytes 24576
+.PHONY: show-streams
+show-streams: release-tools ## 5,000 idle SSE streams: at most 24 KiB of PSS each, a broadcast reaches all
+	$(LOADTEST) streams --hub $(HUB) --streams 5000 --max-pss-bytes 24576
 
 .PHONY: show-simulation
 show-simulation: ## 1,000 seeds of sessions over a broker that delays, reorders, duplicates, drops, crashes and restarts

@@ -2,12 +2,17 @@
 
 use std::sync::Arc;
 
-use hubbub_persistence::{Append, Appended, Continuity, Head, Page, ReadFrom, Store, StoreError};
+use hubbub_persistence::{Append, Appended, Continuity, Entry, Head, Page, ReadFrom, Store, StoreError};
 use hubbub_protocol::channel::ChannelKey;
 use hubbub_protocol::{GapReason, Position, Range};
 
 use crate::broker::{Broker, BrokerError};
 use crate::namespace::{LogKind, Namespace};
+
+/// Erased messages that one page of history walks over at once.
+const ERASED_AT_ONCE: u32 = 512;
+/// How often it does so before it answers with an empty page.
+const ERASED_PAGES: u32 = 2_000;
 
 /// Why a log did not answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -103,6 +108,31 @@ impl Logs {
         }
     }
 
+    /// Reads a page for people: one with a message in it, if there is any further on. Erased messages are walked over, so
+    /// that whoever pages by the offsets of messages is never stranded between them.
+    pub async fn history(
+        &self,
+        kind: LogKind,
+        channel: &ChannelKey,
+        mut from: ReadFrom,
+        limit: u32,
+        max_bytes: usize,
+    ) -> Result<Page, LogError> {
+        let mut page = self.read(kind, channel, from, limit, max_bytes).await?;
+        for _ in 0..ERASED_PAGES {
+            let empty = !page.entries.iter().any(|entry| matches!(entry, Entry::Message(_)));
+            let Some(last) = page.entries.last().filter(|_| empty && page.more).map(Entry::offset) else { break };
+            from = match from {
+                ReadFrom::After(_) => ReadFrom::After(last),
+                ReadFrom::Before(_) => ReadFrom::Before(last),
+            };
+            page = self.read(kind, channel, from, limit.max(ERASED_AT_ONCE), max_bytes).await?;
+            page.more |= page.entries.len() > limit as usize;
+            page.entries.truncate(limit as usize);
+        }
+        Ok(page)
+    }
+
     /// The ends of logs of one kind, in the order asked for.
     pub async fn heads(&self, kind: LogKind, channels: &[ChannelKey]) -> Result<Vec<Head>, LogError> {
         match kind {
@@ -124,14 +154,33 @@ impl Logs {
         channel: &ChannelKey,
         position: Position,
     ) -> Result<Resumption, LogError> {
-        let continuity = match kind {
-            LogKind::None => return Err(no_log(channel)),
-            LogKind::Window => self.broker.continuity(channel, position).await?,
-            LogKind::Durable => self.store.continuity(channel, position).await?,
-        };
-        // Read after the continuity: what expires in between shows as a gap.
-        let head = self.head(kind, channel).await?;
-        Ok(resumption(continuity, head))
+        let mut judged = self.continuity(kind, channel, position).await?;
+        loop {
+            // Read after the continuity: what expires in between shows as a gap.
+            let head = self.head(kind, channel).await?;
+            if head.position.epoch == position.epoch {
+                return Ok(resumption(judged, head));
+            }
+            // The epoch may have begun between the two questions; then the position is worth something else.
+            let again = self.continuity(kind, channel, position).await?;
+            if again == judged {
+                return Ok(resumption(judged, head));
+            }
+            judged = again;
+        }
+    }
+
+    async fn continuity(
+        &self,
+        kind: LogKind,
+        channel: &ChannelKey,
+        position: Position,
+    ) -> Result<Continuity, LogError> {
+        match kind {
+            LogKind::None => Err(no_log(channel)),
+            LogKind::Window => Ok(self.broker.continuity(channel, position).await?),
+            LogKind::Durable => Ok(self.store.continuity(channel, position).await?),
+        }
     }
 }
 

@@ -24,9 +24,10 @@ describe('the machine of a stream', () => {
   }
   const state = (now: Streaming): string => (now.is === 'connecting' ? now.step : now.is === 'closed' ? `closed ${now.why?.code ?? 'here'}` : now.is)
   const at = (stage: 'ticket' | 'opening' | 'asking', ticket?: string): Streaming => ({ is: 'connecting', step: stage, failures: 0, ticket })
-  const on: Streaming = { is: 'open', failures: 0, ticket: 't' }
+  const on: Streaming = { is: 'open', failures: 0, ticket: 't', young: false, expiring: false }
+  const young: Streaming = { ...on, failures: 2, young: true }
   const error = new HubError('unavailable', 'x', { retryAfterMs: 2_000 })
-  const refused = (verdict: 'again' | 'renew' | 'final'): StreamHappening => ({ what: 'refused', verdict, error })
+  const refused = (verdict: 'again' | 'renew' | 'reticket' | 'final'): StreamHappening => ({ what: 'refused', verdict, error })
   const rows: [name: string, from: Streaming, happening: StreamHappening, to: string, effects: string[], rules?: StreamRules][] = [
     ['public: opens at once', { is: 'idle' }, { what: 'start' }, 'opening', ['drop', 'alarm answer 15000-15000', 'open_source -'], open_],
     ['with a token: gets a ticket first', { is: 'idle' }, { what: 'start' }, 'ticket', ['drop', 'alarm answer 15000-15000', 'fetch_ticket']],
@@ -38,11 +39,15 @@ describe('the machine of a stream', () => {
     ['no answer at all', at('opening', 't'), { what: 'rang', alarm: 'answer' }, 'waiting', ['drop', 'alarm retry 0-500']],
     ['not now', at('asking', 't'), refused('again'), 'waiting', ['error unavailable', 'drop', 'alarm retry 2000-2500']],
     ['the ticket is dead: another one', at('asking', 't'), refused('renew'), 'waiting', ['forget_token', 'drop', 'alarm retry 2000-2500']],
+    ['the ticket alone is dead: another one for the same token', at('asking', 't'), refused('reticket'), 'waiting', ['drop', 'alarm retry 2000-2500']],
+    ['and then the wait begins with a ticket', { is: 'waiting', failures: 1, ticket: undefined, why: error }, { what: 'rang', alarm: 'retry' }, 'ticket', ['drop', 'alarm answer 15000-15000', 'fetch_ticket']],
     ['dead, and the token is fixed', at('asking', 't'), refused('renew'), 'closed unavailable', ['drop', 'error unavailable'], fixed],
     ['204 on a public stream', at('asking'), refused('renew'), 'closed unavailable', ['drop', 'error unavailable'], open_],
     ['never', at('asking'), refused('final'), 'closed unavailable', ['drop', 'error unavailable']],
     ['expiring: a new ticket', on, { what: 'expiring' }, 'ticket', ['forget_token', 'drop', 'alarm answer 15000-15000', 'fetch_ticket']],
     ['expiring and fixed: used up', on, { what: 'expiring' }, 'open', [], fixed],
+    ['expiring from the start: not at once', young, { what: 'expiring' }, 'open', []],
+    ['but when it has been open for a while', { ...young, expiring: true }, { what: 'rang', alarm: 'stable' }, 'ticket', ['forget_token', 'drop', 'alarm answer 15000-15000', 'fetch_ticket']],
     ['drain', on, { what: 'draining', withinMs: 4_000 }, 'open', ['tell_drain', 'alarm drain 0-4000']],
     ['the time has come', on, { what: 'rang', alarm: 'drain' }, 'opening', ['drop', 'alarm answer 15000-15000', 'open_source t']],
     ['awake after a long silence', on, { what: 'wake', quietMs: 60_000 }, 'opening', ['drop', 'alarm answer 15000-15000', 'open_source t']],

@@ -1,6 +1,7 @@
-// Starts a Chromium of the system with a profile of its own, and takes pictures where SCREENSHOTS says.
+// Starts a Chromium of the system with a profile of its own, takes pictures where SCREENSHOTS says and notes figures in
+// the file that FIGURES names.
 
-import { mkdir } from 'node:fs/promises'
+import { appendFile, mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { chromium } from 'playwright-core'
 
@@ -32,5 +33,10 @@ export async function picture(page, name) {
   const folder = process.env.SCREENSHOTS
   if (!folder) return
   await mkdir(folder, { recursive: true })
-  await page.screenshot({ path: join(folder, `${name}.png`) })
+  await page.screenshot({ path: join(folder, `${name}.png`), animations: 'disabled' })
+}
+
+/** Notes something measured, as a line `name value`. */
+export async function figure(name, value) {
+  if (process.env.FIGURES) await appendFile(process.env.FIGURES, `${name} ${value}\n`)
 }

@@ -121,7 +121,7 @@ pub(super) async fn page(
         (None, Some(before)) => ReadFrom::Before(checked(before)?),
         (None, None) => ReadFrom::Before(OFFSET_MAX + 1),
     };
-    let read = api.services.logs.read(permit.namespace().log, permit.channel(), from, limit, PAGE_BYTES);
+    let read = api.services.logs.history(permit.namespace().log, permit.channel(), from, limit, PAGE_BYTES);
     let page = read.await?;
     let message_of = |entry| match entry {
         Entry::Message(message) => Some(MessageAnswer::from(message)),

@@ -6,6 +6,9 @@ use hubbub_protocol::channel::{TenantId, UserId};
 
 use super::grants::Grants;
 
+/// The tenant of the hub itself: canaries fly in it. No customer may have this name.
+pub const OWN_TENANT: &str = "hubbub";
+
 /// Somebody, proven. Cheap to clone.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Identity {

@@ -176,7 +176,7 @@ impl Policy {
 }
 
 /// The decision about a user, in this order: does the namespace offer it, whose channel is it, is it public, what do the
-/// grants say. See `docs/decisions/0002-capabilities.md`.
+/// grants say. See `docs/decisions/0002-identity-and-capabilities.md`.
 fn decide(who: &Identity, channel: &ChannelName, namespace: &Namespace, what: Operation) -> Result<(), Denied> {
     offers(namespace, what)?;
     let reads = matches!(what, Operation::Subscribe | Operation::History);

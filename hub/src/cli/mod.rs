@@ -30,7 +30,7 @@ enum Command {
     Token(token::Args),
     /// Publish a message through the internal API.
     Publish(publish::Args),
-    /// Copy the store into a new file while the node runs.
+    /// Copy the store into a new file, while no node runs on it.
     Backup(backup::Args),
     /// Check, show or document the configuration.
     Config(config::Args),

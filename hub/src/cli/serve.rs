@@ -87,9 +87,13 @@ async fn serve(args: &Args, config: Config, metrics: PrometheusHandle) -> Done {
             },
         }
     }
-    tracing::info!("draining");
-    node.drain().await;
-    Ok(ExitCode::SUCCESS)
+    tracing::info!("draining; a second signal ends it at once");
+    // Cut short, what was acknowledged is safe all the same: it is in its log since before the acknowledgement.
+    Ok(tokio::select! {
+        () = node.drain() => ExitCode::SUCCESS,
+        _ = terminate.recv() => ExitCode::FAILURE,
+        _ = interrupt.recv() => ExitCode::FAILURE,
+    })
 }
 
 async fn start(config: Config, metrics: PrometheusHandle) -> Result<(Node, Owners), CliError> {

@@ -6,6 +6,7 @@ use std::collections::{HashMap, HashSet};
 use hubbub_protocol::channel::TenantId;
 
 use super::{Config, Problem, development};
+use crate::auth::identity::OWN_TENANT;
 use crate::auth::keys::{Algorithm, CANDIDATES_MAX, TokenKeySettings};
 use crate::auth::origin::Origin;
 use crate::auth::ring::{TTL_MAX_S, may_name_tenant};
@@ -161,6 +162,7 @@ fn tenants(config: &Config, found: &mut Found) {
     for tenant in &config.tenants {
         let place = format!("tenant {}", tenant.id);
         found.unless(ids.insert(&tenant.id), &place, "stands there twice; join the two");
+        found.unless(tenant.id.as_str() != OWN_TENANT, &place, "is the hub's own; choose another name");
         for (at, key) in tenant.token_keys.iter().enumerate() {
             token_key(&format!("{place}, token_keys[{at}]"), key, found);
         }

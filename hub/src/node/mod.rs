@@ -54,7 +54,7 @@ const HANDSHAKES_PER_ADDRESS: u32 = 2_048;
 const SPARE_FILES: usize = 256;
 /// How often a drain looks whether everybody has gone.
 const DRAIN_LOOK: Duration = Duration::from_millis(20);
-/// What is left of the deadline for the last goodbyes.
+/// What is left of the deadline for the last goodbyes; of a short one a quarter.
 const GOODBYES: Duration = Duration::from_secs(2);
 
 /// What a node is made of.
@@ -235,9 +235,10 @@ impl Node {
         self.gatekeeper.drain();
         sleep(self.drain_notice).await;
         self.closing.send_replace(true);
-        let within_ms = self.drain.saturating_sub(GOODBYES).as_millis() as u64;
+        let goodbyes = GOODBYES.min(self.drain / 4);
+        let within_ms = self.drain.saturating_sub(goodbyes).as_millis() as u64;
         self.tell_shards(|| Mail::Drain { within_ms }).await;
-        self.wait_until_empty(deadline - GOODBYES.min(self.drain)).await;
+        self.wait_until_empty(deadline - goodbyes).await;
         self.tell_shards(|| Mail::Finish).await;
         self.wait_until_empty(deadline).await;
         self.ended.send_replace(true);

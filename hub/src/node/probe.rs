@@ -9,6 +9,7 @@ use hubbub_protocol::frame::{PresenceChange, PresenceKind, ServerFrame};
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
+use crate::auth::identity::OWN_TENANT;
 use crate::broker::{Broker, Content, Envelope};
 use crate::deliver::Interest;
 use crate::namespace::LogKind;
@@ -38,8 +39,8 @@ impl Probe {
         mailbox: MailboxReader,
         index: usize,
     ) -> Self {
-        // Both follow the rules of names. No namespace can be called so by a client: the tenant is not configured.
-        let tenant = TenantId::parse("_canary").or_else(|_| TenantId::parse("canary")).expect("a valid name");
+        // Both follow the rules of names, and no configuration may declare this tenant.
+        let tenant = TenantId::parse(OWN_TENANT).expect("a valid name");
         let channel = ChannelKey::new(tenant, ChannelName::parse("canary:node").expect("a valid name"));
         interest.attach(channel.clone(), LogKind::None, index).await;
         Self { broker, channel, flight: Mutex::new(Flight { mailbox, number: 0 }) }

@@ -17,7 +17,7 @@ use crate::auth::policy::Denied;
 use crate::deliver::channel::gap_frame;
 use crate::encoded::Encoded;
 use crate::logs::Resumption;
-use crate::namespace::LogKind;
+use crate::namespace::{LogKind, Overflow};
 use crate::shard::mail::Delivery;
 use crate::shard::{ConnectionId, GateState, Shard, SlotRules, State, SubscriptionId, flags};
 
@@ -27,9 +27,11 @@ const RETRY: Duration = Duration::from_secs(1);
 /// Why there is no subscription.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
-pub(super) struct AttachError {
-    pub(super) code: ErrorCode,
-    pub(super) message: String,
+pub struct AttachError {
+    /// For programs.
+    pub code: ErrorCode,
+    /// For people.
+    pub message: String,
 }
 
 impl From<Denied> for AttachError {
@@ -63,10 +65,10 @@ enum Begin {
 /// What follows the answer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum CatchUp {
-    /// Live messages after this offset.
-    Live(u64),
-    /// The log after this offset, then live messages.
-    After(u64),
+    /// Live messages after this position; `None` on a channel without a log.
+    Live(Option<Position>),
+    /// The log after this position, then live messages.
+    After(Position),
 }
 
 /// Checks the right, registers the subscriber, and answers with a future that waits for the broker and asks the log. A
@@ -90,6 +92,10 @@ pub(super) fn attach(
     }
     if wish.conflate {
         wanted |= flags::CONFLATE;
+    }
+    if wish.conflate && namespace.overflow != Overflow::Conflate {
+        let message = "this namespace does not conflate; its operator can set overflow = \"conflate\"".to_owned();
+        return Err(AttachError { code: ErrorCode::NotSupported, message });
     }
     let most = services.limits.subscriptions_per_connection;
     let (name, opened) = shard.with(|state| {
@@ -169,43 +175,45 @@ pub(super) fn settle(state: &mut State, attaching: &Attaching) -> (Attached, Cat
 
 fn settled(state: &mut State, attaching: &Attaching) -> (Attached, CatchUp) {
     let here = state.channel_position(&attaching.channel);
-    let live_or_after = |after: u64| match here {
-        Some(here) if here.offset == after => CatchUp::Live(after),
-        _ => CatchUp::After(after),
+    let live_or_after = |after: Position| {
+        if here == Some(after) { CatchUp::Live(here) } else { CatchUp::After(after) }
     };
     match &attaching.begin {
-        Begin::Now => (Attached::fresh(here), CatchUp::Live(here.map_or(0, |here| here.offset))),
+        Begin::Now => (Attached::fresh(here), CatchUp::Live(here)),
         Begin::At(since) => {
             let head = here.unwrap_or(*since);
             let replay = Range { from: since.offset + 1, to: head.offset.max(since.offset) };
-            (Attached { outcome: Outcome::Continued { replay }, head: Some(head) }, live_or_after(since.offset))
+            (Attached { outcome: Outcome::Continued { replay }, head: Some(head) }, live_or_after(*since))
         }
         Begin::Resume(Resumption { head, after, lost }) => {
             let outcome = match lost {
                 Some((lost, reason)) => Outcome::Gap { lost: *lost, reason: *reason },
                 None => Outcome::Continued { replay: Range { from: after + 1, to: head.position.offset } },
             };
-            (Attached { outcome, head: Some(head.position) }, live_or_after(*after))
+            (Attached { outcome, head: Some(head.position) }, live_or_after(Position::new(head.position.epoch, *after)))
         }
         Begin::Rewind(Resumption { head, after, .. }) => {
             let replay = (head.position.offset > *after).then_some(Range { from: after + 1, to: head.position.offset });
-            (Attached { outcome: Outcome::Fresh { replay }, head: Some(head.position) }, live_or_after(*after))
+            (
+                Attached { outcome: Outcome::Fresh { replay }, head: Some(head.position) },
+                live_or_after(Position::new(head.position.epoch, *after)),
+            )
         }
     }
 }
 
-/// Reads the log after an offset, page by page at the pace at which the outbox drains, then lets live messages follow.
+/// Reads the log after a position, page by page at the pace at which the outbox drains, then lets live messages follow.
 /// Subscriptions of one connection that catch up at the same time take turns.
 pub(super) async fn catch_up(
     shard: &Rc<Shard>,
     services: &Rc<Services>,
     id: ConnectionId,
     attaching: &Attaching,
-    after: u64,
+    after: Position,
 ) {
     let Attaching { channel, name, kind, .. } = attaching;
     let (limit, bytes) = (services.limits.page_messages, services.limits.page_bytes.min(services.limits.piece_bytes()));
-    let mut reader = Reader { channel, name: *name, after, overflows: 0 };
+    let mut reader = Reader { channel, name: *name, at: after, overflows: 0 };
     loop {
         let Some(turn) = shard.with(|state| state.page_turn(id)) else { return };
         // The semaphore is never closed.
@@ -217,12 +225,18 @@ pub(super) async fn catch_up(
         if shard.with(|state| state.open_gate(*name)) == GateState::Gone {
             return;
         }
-        match services.logs.read(*kind, channel, ReadFrom::After(reader.after), limit, bytes).await {
-            Ok(page) => {
-                if shard.with(|state| reader.take(state, &page)) == Progress::Done {
-                    return;
-                }
+        let read = match services.logs.read(*kind, channel, ReadFrom::After(reader.at.offset), limit, bytes).await {
+            // The log began a new epoch meanwhile: what the old position is worth has to be asked again.
+            Ok(page) if page.head.position.epoch != reader.at.epoch => {
+                let resumption = services.logs.resume(*kind, channel, reader.at).await;
+                resumption.map(|resumption| shard.with(|state| reader.moved(state, &resumption)))
             }
+            Ok(page) => Ok(shard.with(|state| reader.take(state, &page))),
+            Err(error) => Err(error),
+        };
+        match read {
+            Ok(Progress::Done) => return,
+            Ok(Progress::More) => {}
             Err(error) => {
                 tracing::warn!(%channel, %error, "could not read on while catching up, trying again");
                 shard.with(|state| state.close_gate(*name));
@@ -243,7 +257,8 @@ enum Progress {
 struct Reader<'a> {
     channel: &'a ChannelKey,
     name: SubscriptionId,
-    after: u64,
+    /// Everything up to here was written, or given up.
+    at: Position,
     overflows: u32,
 }
 
@@ -251,21 +266,18 @@ impl Reader<'_> {
     /// Writes a page out; at the head it opens the way for live messages. One step without waiting.
     fn take(&mut self, state: &mut State, page: &Page) -> Progress {
         let head = page.head;
-        self.give_up(state, head.position, head.low, GapReason::Expired);
+        self.give_up(state, head.low, GapReason::Expired);
         for entry in &page.entries {
             let offset = entry.offset();
-            if offset <= self.after {
+            if offset <= self.at.offset {
                 continue;
             }
-            self.give_up(state, head.position, offset - 1, GapReason::Lost);
+            self.give_up(state, offset - 1, GapReason::Lost);
             match entry {
-                Entry::Tombstone { .. } => self.give_up(state, head.position, offset, GapReason::Expired),
+                Entry::Tombstone { .. } => self.give_up(state, offset, GapReason::Expired),
                 Entry::Message(message) => {
-                    self.after = offset;
-                    let delivery = self.delivery(
-                        Some(Position::new(head.position.epoch, offset)),
-                        ServerFrame::Message(message.clone()),
-                    );
+                    self.at.offset = offset;
+                    let delivery = self.delivery(ServerFrame::Message(message.clone()));
                     let delivery =
                         Delivery { conflate_key: message.conflate_key.clone(), cost: message.cost(), ..delivery };
                     state.replay(self.name, &delivery);
@@ -275,12 +287,12 @@ impl Reader<'_> {
         if page.more {
             return if state.close_gate(self.name) == GateState::Gone { Progress::Done } else { Progress::More };
         }
-        self.give_up(state, head.position, head.position.offset, GapReason::Lost);
-        self.arrive(state, head.position)
+        self.give_up(state, head.position.offset, GapReason::Lost);
+        self.arrive(state)
     }
 
     /// The page reached the head.
-    fn arrive(&mut self, state: &mut State, head: Position) -> Progress {
+    fn arrive(&mut self, state: &mut State) -> Progress {
         match state.gate_state(self.name) {
             GateState::Gone => return Progress::Done,
             GateState::Complete => {}
@@ -289,33 +301,42 @@ impl Reader<'_> {
                 return Progress::More;
             }
             GateState::Overflowed => {
-                let here = state.channel_position(self.channel).map_or(self.after, |here| here.offset);
-                self.give_up(state, head, here, GapReason::Overflow);
+                let here = state.channel_position(self.channel).filter(|here| here.epoch == self.at.epoch);
+                self.give_up(state, here.map_or(0, |here| here.offset), GapReason::Overflow);
             }
         }
-        state.go_live(self.name, self.after);
+        state.go_live(self.name, Some(self.at));
         Progress::Done
     }
 
+    /// The log began a new epoch: says what is lost with the old one, and goes on in the new.
+    fn moved(&mut self, state: &mut State, resumption: &Resumption) -> Progress {
+        self.at = Position::new(resumption.head.position.epoch, resumption.after);
+        if let Some((lost, reason)) = resumption.lost {
+            let delivery = self.delivery(gap_frame(self.channel.channel.clone(), self.at, lost, reason));
+            state.replay(self.name, &delivery);
+        }
+        Progress::More
+    }
+
     /// Nothing up to `to` will come any more.
-    fn give_up(&mut self, state: &mut State, head: Position, to: u64, reason: GapReason) {
-        if to <= self.after {
+    fn give_up(&mut self, state: &mut State, to: u64, reason: GapReason) {
+        if to <= self.at.offset {
             return;
         }
-        let lost = Range { from: self.after + 1, to };
+        let lost = Range { from: self.at.offset + 1, to };
         if reason == GapReason::Lost {
             metrics::counter!("hubbub_lost_messages_total").increment(lost.to - lost.from + 1);
             tracing::error!(channel = %self.channel, from = lost.from, to, "the log does not hold what it should");
         }
-        self.after = to;
-        let at = Position::new(head.epoch, to);
-        let frame = gap_frame(self.channel.channel.clone(), at, lost, reason);
-        let delivery = self.delivery(Some(at), frame);
+        self.at.offset = to;
+        let delivery = self.delivery(gap_frame(self.channel.channel.clone(), self.at, lost, reason));
         state.replay(self.name, &delivery);
     }
 
-    fn delivery(&self, position: Option<Position>, frame: ServerFrame) -> Delivery {
-        let (channel, encoded) = (self.channel.clone(), Encoded::new(frame));
+    /// A frame after which the subscription stands where the reader does.
+    fn delivery(&self, frame: ServerFrame) -> Delivery {
+        let (channel, position, encoded) = (self.channel.clone(), Some(self.at), Encoded::new(frame));
         Delivery { channel, position, presence: false, conflate_key: None, encoded, cost: 256 }
     }
 }

@@ -23,6 +23,7 @@ use crate::presence::Presence;
 use crate::publish::Publisher;
 use crate::shard::mail::Mailbox;
 
+pub use attach::AttachError;
 pub use execute::{Wait, hear, receive};
 pub use stream::{StreamRequest, open_stream};
 

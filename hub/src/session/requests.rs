@@ -91,6 +91,9 @@ impl Asking<'_> {
 
     async fn publish(&self, publish: Publish) -> Result<(), Failure> {
         let permit = self.services.policy.publish(&self.identity, &publish.channel)?;
+        while let Some(settled) = self.shard.with(|state| state.answer_notice(self.id, permit.channel())) {
+            settled.notified().await;
+        }
         let Publish { key, conflate_key, data, .. } = publish;
         let published = self.services.publisher.publish(&permit, Draft { key, conflate_key, from: None, data }).await?;
         let (id, message, position) = (self.request_id, published.id, published.position);
@@ -113,7 +116,7 @@ impl Asking<'_> {
         while let Some(drained) = self.shard.with(|state| state.drain_notice(self.id)) {
             drained.notified().await;
         }
-        let page = self.services.logs.read(kind, channel, from, query.limit, most).await?;
+        let page = self.services.logs.history(kind, channel, from, query.limit, most).await?;
         let result = Reply::History(HistoryPage {
             epoch: page.head.position.epoch,
             first: page.head.low + 1,

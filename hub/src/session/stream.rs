@@ -43,7 +43,11 @@ pub struct StreamRequest {
 }
 
 /// Opens the stream; answers when its first event is on the way, or with why it can not be.
-pub async fn open_stream(shard: &Rc<Shard>, services: &Rc<Services>, request: StreamRequest) -> Result<(), String> {
+pub async fn open_stream(
+    shard: &Rc<Shard>,
+    services: &Rc<Services>,
+    request: StreamRequest,
+) -> Result<(), AttachError> {
     let StreamRequest { identity, channels, since, rewind, interval_ms, ticket, pipe, admission } = request;
     let now_ms = services.clock.now_ms();
     let session = new_session(services, identity.clone(), None);
@@ -64,7 +68,7 @@ pub async fn open_stream(shard: &Rc<Shard>, services: &Rc<Services>, request: St
         }
         Err(error) => {
             shard.with(|state| state.remove(id));
-            Err(error.message)
+            Err(error)
         }
     }
 }

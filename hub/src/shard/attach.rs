@@ -36,6 +36,18 @@ impl State {
         if let Some(gate) = self.gate(name) {
             gate.answered = true;
         }
+        if let Some(connection) = self.connections.get(name.connection) {
+            connection.wake_settled();
+        }
+    }
+
+    /// What wakes when a subscription of the connection is answered, while that of this channel is not: what a client
+    /// publishes behind its subscribe comes to the subscription.
+    pub fn answer_notice(&mut self, id: ConnectionId, channel: &ChannelKey) -> Option<Rc<Notify>> {
+        let slot = self.channels.find(channel)?;
+        let connection = self.connections.get(id).filter(|connection| connection.is_open())?;
+        connection.subscription(slot)?.gate.as_ref().filter(|gate| !gate.answered)?;
+        Some(Rc::clone(connection.extra().settled.get_or_insert_default()))
     }
 
     /// Holds live messages of a catching subscription back from now on.
@@ -62,7 +74,7 @@ impl State {
     }
 
     /// The subscription has everything up to `attach`: what the gate holds beyond it leaves, and live messages follow.
-    pub fn go_live(&mut self, name: SubscriptionId, attach: u64) {
+    pub fn go_live(&mut self, name: SubscriptionId, attach: Option<Position>) {
         let Some(connection) = self.connections.get(name.connection) else { return };
         let Some(subscription) = connection.named(name.serial) else { return };
         let (slot, place, gate) = (subscription.slot, subscription.place, subscription.gate.take());
@@ -70,10 +82,10 @@ impl State {
         let Some(subscriber) = known.subscribers.get_mut(place as usize) else { return };
         subscriber.flags &= !CATCHING;
         subscriber.attach = attach;
-        let flags = subscriber.flags;
+        let subscriber = *subscriber;
         for delivery in gate.into_iter().flat_map(|gate| gate.held) {
-            if delivery.position.is_none_or(|position| position.offset > attach) {
-                self.write_caught(slot, name.connection.index, flags, &delivery);
+            if !subscriber.has(delivery.position) {
+                self.write_caught(slot, name.connection.index, subscriber.flags, &delivery);
             }
         }
     }

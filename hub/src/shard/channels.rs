@@ -25,14 +25,22 @@ pub(super) use flags::{CATCHING, CONFLATE, PRESENCE, STREAM};
 /// Any of these keeps a subscriber off the shortest path.
 pub(super) const SLOW_PATH: u8 = CATCHING | CONFLATE | STREAM;
 
-/// A subscriber of a channel: 16 bytes, so that a broadcast walks little memory.
+/// A subscriber of a channel: 32 bytes, so that a broadcast walks little memory.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Subscriber {
-    /// Frames at or below this offset are not for it.
-    pub(super) attach: u64,
+    /// It has everything up to here; `None` while it catches up, and without a log.
+    pub(super) attach: Option<Position>,
     /// Its connection.
     pub(super) connection: u32,
     pub(super) flags: u8,
+}
+
+impl Subscriber {
+    /// Whether it has what ends at a position. Of another epoch it has nothing.
+    #[inline]
+    pub(super) fn has(&self, position: Option<Position>) -> bool {
+        matches!((self.attach, position), (Some(own), Some(new)) if own.epoch == new.epoch && new.offset <= own.offset)
+    }
 }
 
 /// Whoever waits until a channel is open here.

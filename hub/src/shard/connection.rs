@@ -127,6 +127,8 @@ pub struct Extra {
     pub(super) drained: Option<Rc<Notify>>,
     /// Whose turn it is to write a page into the drained outbox.
     pub(super) turn: Option<Rc<Semaphore>>,
+    /// Woken when a subscription was answered, or is gone.
+    pub(super) settled: Option<Rc<Notify>>,
     /// Woken when a request under way has ended.
     pub(super) room: Option<Rc<Notify>>,
     /// An SSE stream's own state.
@@ -171,8 +173,15 @@ impl Connection {
     /// Wakes whoever waits for this connection, so that they see what became of it.
     pub(super) fn wake_waiters(&mut self) {
         let Some(extra) = self.extra.as_mut() else { return };
-        for waiter in [extra.drained.take(), extra.room.take()].into_iter().flatten() {
+        for waiter in [extra.drained.take(), extra.settled.take(), extra.room.take()].into_iter().flatten() {
             waiter.notify_waiters();
+        }
+    }
+
+    /// Wakes whoever waits for a subscription to be answered.
+    pub(super) fn wake_settled(&mut self) {
+        if let Some(settled) = self.extra.as_mut().and_then(|extra| extra.settled.take()) {
+            settled.notify_waiters();
         }
     }
 

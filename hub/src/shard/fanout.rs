@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use hubbub_protocol::channel::ChannelKey;
 use hubbub_protocol::frame::ServerFrame;
-use hubbub_protocol::{CloseCode, sse};
+use hubbub_protocol::{CloseCode, Position, sse};
 
 use super::channels::{CATCHING, CONFLATE, PRESENCE, SLOW_PATH, STREAM, Subscriber};
 use super::connection::Goodbye;
@@ -65,15 +65,12 @@ impl State {
     }
 
     fn fan_out_block(&mut self, slot: u32, block: &[Delivery], subscribers: &[Subscriber], droppable: bool) {
-        let first = block
-            .iter()
-            .find_map(|delivery| delivery.position)
-            .map_or(u64::MAX, |position| first_offset(block, position.offset));
-        let for_all = block.iter().all(|delivery| !delivery.presence);
+        let for_all = block.iter().all(|delivery| !delivery.presence) && of_one_epoch(block);
+        let first = first_position(block);
         let mut shared: Option<Rc<[u8]>> = None;
         let mut singles: Vec<Option<Rc<[u8]>>> = vec![None; block.len()];
         for subscriber in subscribers {
-            let plain = for_all && subscriber.flags & SLOW_PATH == 0 && subscriber.attach < first;
+            let plain = for_all && subscriber.flags & SLOW_PATH == 0 && !subscriber.has(first);
             if !plain {
                 for (delivery, single) in block.iter().zip(&mut singles) {
                     self.deliver_one(slot, subscriber, delivery, single, droppable);
@@ -105,7 +102,7 @@ impl State {
             self.hold_back(slot, subscriber.connection, delivery);
             return;
         }
-        if delivery.position.is_some_and(|position| position.offset <= subscriber.attach) {
+        if subscriber.has(delivery.position) {
             return;
         }
         self.counters.delivered += 1;
@@ -113,7 +110,7 @@ impl State {
             return;
         }
         let taken = if subscriber.flags & STREAM != 0 {
-            self.push_event(slot, subscriber.connection, delivery)
+            self.push_event(slot, subscriber.connection, delivery, droppable)
         } else {
             let bytes = single.get_or_insert_with(|| delivery.encoded.bytes(Format::Json)[..].into());
             self.push_at(subscriber.connection, bytes, droppable)
@@ -126,7 +123,7 @@ impl State {
     /// Puts a delivery into the outbox of one connection.
     pub(super) fn write_delivery(&mut self, slot: u32, connection: u32, delivery: &Delivery, stream: bool) {
         let taken = if stream {
-            self.push_event(slot, connection, delivery)
+            self.push_event(slot, connection, delivery, false)
         } else {
             self.push_at(connection, &delivery.encoded.bytes(Format::Json)[..].into(), false)
         };
@@ -136,7 +133,7 @@ impl State {
     }
 
     /// An event is a line of this stream's own positions and the shared body.
-    fn push_event(&mut self, slot: u32, connection: u32, delivery: &Delivery) -> bool {
+    fn push_event(&mut self, slot: u32, connection: u32, delivery: &Delivery, droppable: bool) -> bool {
         let Some(stream) = self.connections.at(connection).and_then(|connection| connection.stream()) else {
             return true;
         };
@@ -151,7 +148,7 @@ impl State {
             sse::id_line_into(&positions, &mut event);
         }
         event.extend_from_slice(delivery.encoded.bytes(Format::Sse));
-        self.push_at(connection, &event.into(), false)
+        self.push_at(connection, &event.into(), droppable)
     }
 
     /// Keeps a delivery back for a conflating subscription that lags or has a rate. Answers whether it did.
@@ -208,12 +205,21 @@ impl State {
     }
 }
 
-/// The lowest offset that a block tells about: a gap covers more than the offset after which it leaves the log.
-fn first_offset(block: &[Delivery], position: u64) -> u64 {
-    block.first().map_or(position, |delivery| match delivery.encoded.frame() {
-        ServerFrame::Gap { lost, .. } => lost.from.min(position),
-        _ => position,
-    })
+/// Where the first delivery of a block with a place tells something: a gap begins before the place where it leaves the log.
+fn first_position(block: &[Delivery]) -> Option<Position> {
+    let delivery = block.iter().find(|delivery| delivery.position.is_some())?;
+    let position = delivery.position?;
+    let offset = match delivery.encoded.frame() {
+        ServerFrame::Gap { lost, .. } => lost.from.min(position.offset),
+        _ => position.offset,
+    };
+    Some(Position::new(position.epoch, offset))
+}
+
+fn of_one_epoch(block: &[Delivery]) -> bool {
+    let mut epochs = block.iter().filter_map(|delivery| delivery.position).map(|position| position.epoch);
+    let first = epochs.next();
+    epochs.all(|epoch| Some(epoch) == first)
 }
 
 /// Cuts deliveries into runs of bounded size.

@@ -256,7 +256,7 @@ impl State {
         let user = connection.session.as_ref().and_then(|session| session.identity.user.clone());
         if let Some(known) = self.channels.get(slot) {
             let place = known.subscribers.len() as u32;
-            known.subscribers.push(Subscriber { attach: u64::MAX, connection: id.index, flags: flags | CATCHING });
+            known.subscribers.push(Subscriber { attach: None, connection: id.index, flags: flags | CATCHING });
             connection.subscriptions.push(Subscription { slot, place, serial, gate: Some(Box::new(Gate::default())) });
             answer_or_wait(known.open, opened, &mut known.waiting);
             if let (true, Some(user)) = (known.presence, user) {
@@ -288,6 +288,7 @@ impl State {
             return false;
         };
         let subscription = connection.subscriptions.swap_remove(index);
+        connection.wake_settled();
         if let Some(extra) = connection.extra.as_mut() {
             extra.conflater.forget(slot);
         }
@@ -365,6 +366,7 @@ impl State {
         for subscriber in &slot.subscribers {
             let Some(connection) = self.connections.at(subscriber.connection) else { continue };
             connection.subscriptions.retain(|subscription| subscription.slot != index);
+            connection.wake_settled();
             let user = connection.session.as_ref().and_then(|session| session.identity.user.clone());
             if let (true, Some(user)) = (slot.presence, user) {
                 self.effects.push(Effect::Left(slot.key.clone(), user));

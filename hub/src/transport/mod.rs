@@ -23,7 +23,7 @@ use tokio::task::spawn_local;
 
 use self::websocket::Reading;
 use crate::admission::Admission;
-use crate::session::{Services, StreamRequest, open_stream};
+use crate::session::{AttachError, Services, StreamRequest, open_stream};
 use crate::shard::Shard;
 
 /// What the connections of a shard speak.
@@ -51,7 +51,7 @@ pub(crate) enum Intake {
     /// A WebSocket.
     Socket(Upgraded),
     /// A stream, and who waits for its beginning.
-    Stream(Box<StreamRequest>, oneshot::Sender<Result<(), String>>),
+    Stream(Box<StreamRequest>, oneshot::Sender<Result<(), AttachError>>),
 }
 
 /// Hand-overs that may wait for one shard. Overflow policy: the handler waits.

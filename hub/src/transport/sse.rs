@@ -23,7 +23,7 @@ use super::public::{Entry, bearer, no_content};
 use crate::auth::ticket::TicketId;
 use crate::auth::{AuthError, Identity};
 use crate::encoded::{Format, encode};
-use crate::session::StreamRequest;
+use crate::session::{AttachError, StreamRequest};
 use crate::shard::{PipeReader, pipe};
 
 /// What may wait between a stream's outbox and hyper, in bytes.
@@ -83,11 +83,13 @@ async fn try_open(entry: &Entry, request: Request) -> Result<Response, Failure> 
     let away =
         || Problem::new(ErrorCode::Unavailable, "the stream can not begin now, try again").retry_after(Some(1_000));
     entry.intake.send(Intake::Stream(Box::new(stream), reply)).await.map_err(|_| away())?;
-    opened
-        .await
-        .map_err(|_| away())?
-        .map_err(|why| Problem::new(ErrorCode::Unavailable, why).retry_after(Some(1_000)))?;
+    opened.await.map_err(|_| away())?.map_err(refused)?;
     Ok(event_stream(Body::new(PipeBody(reader))))
+}
+
+fn refused(error: AttachError) -> Problem {
+    let retry_after_ms = error.code.is_temporary().then_some(1_000);
+    Problem::new(error.code, error.message).retry_after(retry_after_ms)
 }
 
 /// Who reads: by ticket, by token, or nobody in particular.

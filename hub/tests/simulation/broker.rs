@@ -9,6 +9,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use hubbub::broker::memory::{Bus, MemoryBroker};
 use hubbub::broker::{Broker, BrokerError, Content, Envelope, Inbox};
+use hubbub::clock::Clock;
 use hubbub::namespace::WindowBounds;
 use hubbub_persistence::{Append, Appended, Continuity, Head, Page, ReadFrom};
 use hubbub_protocol::channel::ChannelKey;
@@ -19,11 +20,13 @@ use tokio::time::sleep;
 
 /// The network between the nodes.
 pub(crate) struct Network {
-    pub(crate) bus: Arc<Bus>,
+    clock: Arc<Clock>,
     inner: Mutex<Inner>,
 }
 
 struct Inner {
+    /// The windows, until they are lost.
+    windows: Arc<MemoryBroker>,
     dice: StdRng,
     nodes: BTreeMap<u64, End>,
     /// Whether anything goes wrong at all.
@@ -46,6 +49,7 @@ pub(crate) struct Faults {
     pub(crate) duplicated: u64,
     pub(crate) delayed: u64,
     pub(crate) outages: u64,
+    pub(crate) memory_losses: u64,
 }
 
 /// What becomes of one envelope on its way to one node.
@@ -56,18 +60,44 @@ enum Fate {
 }
 
 impl Network {
-    pub(crate) fn new(seed: u64, bus: Arc<Bus>) -> Arc<Self> {
-        let dice = StdRng::seed_from_u64(seed ^ 0xb0b);
-        let inner =
-            Inner { dice, nodes: BTreeMap::new(), faulty: true, faults: Faults::default(), appended: BTreeMap::new() };
-        Arc::new(Self { bus, inner: Mutex::new(inner) })
+    pub(crate) fn new(seed: u64, clock: Arc<Clock>) -> Arc<Self> {
+        let inner = Inner {
+            windows: empty_windows(&clock),
+            dice: StdRng::seed_from_u64(seed ^ 0xb0b),
+            nodes: BTreeMap::new(),
+            faulty: true,
+            faults: Faults::default(),
+            appended: BTreeMap::new(),
+        };
+        Arc::new(Self { clock, inner: Mutex::new(inner) })
     }
 
     pub(crate) fn join(self: &Arc<Self>, node: u64, inbox: Inbox) -> Arc<dyn Broker> {
-        let end = End { wanted: BTreeSet::new(), inbox: inbox.clone(), up: true };
+        let end = End { wanted: BTreeSet::new(), inbox, up: true };
         self.with(|inner| inner.nodes.insert(node, end));
-        // The windows' own bus delivers nothing: nobody registers interest with it.
-        Arc::new(SimBroker { network: self.clone(), node, windows: MemoryBroker::new(self.bus.clone(), inbox) })
+        Arc::new(SimBroker { network: self.clone(), node })
+    }
+
+    /// The windows as they are now.
+    pub(crate) fn windows(&self) -> Arc<MemoryBroker> {
+        self.with(|inner| inner.windows.clone())
+    }
+
+    /// What holds the windows restarts without its data: new epochs, numbering from 1. Every link broke with it, and says so.
+    pub(crate) async fn lose_memory(&self) {
+        let windows = empty_windows(&self.clock);
+        let ends: Vec<_> = self.with(|inner| {
+            inner.windows = windows;
+            inner.faults.memory_losses += 1;
+            inner
+                .nodes
+                .values()
+                .map(|end| (end.inbox.clone(), end.wanted.iter().cloned().collect::<Vec<_>>()))
+                .collect()
+        });
+        for (inbox, wanted) in ends {
+            inbox.sweep(&wanted).await;
+        }
     }
 
     pub(crate) fn leave(&self, node: u64) {
@@ -139,6 +169,12 @@ impl Network {
     }
 }
 
+/// Windows on a bus that delivers nothing: nobody registers interest with it.
+fn empty_windows(clock: &Arc<Clock>) -> Arc<MemoryBroker> {
+    let (sender, _) = tokio::sync::mpsc::channel(1);
+    Arc::new(MemoryBroker::new(Bus::new(1 << 24, clock.clone()), Inbox::new(vec![sender])))
+}
+
 fn arrive(inbox: Inbox, wait: u64, envelope: Envelope) {
     tokio::spawn(async move {
         sleep(Duration::from_millis(wait)).await;
@@ -181,7 +217,6 @@ impl Inner {
 struct SimBroker {
     network: Arc<Network>,
     node: u64,
-    windows: MemoryBroker,
 }
 
 #[async_trait]
@@ -219,7 +254,7 @@ impl Broker for SimBroker {
     }
 
     async fn append(&self, append: Append, bounds: WindowBounds) -> Result<Appended, BrokerError> {
-        let appended = self.windows.append(append.clone(), bounds).await?;
+        let appended = self.network.windows().append(append.clone(), bounds).await?;
         if let Appended::At { id, position, time, duplicate: false } = appended {
             let Append { channel, key, conflate_key, from, data, .. } = append;
             let message = Message {
@@ -249,7 +284,7 @@ impl Broker for SimBroker {
         max_bytes: usize,
     ) -> Result<Page, BrokerError> {
         self.network.travel().await;
-        let page = self.windows.read(channel, from, limit, max_bytes).await;
+        let page = self.network.windows().read(channel, from, limit, max_bytes).await;
         // What is read grows old on its way back.
         self.network.travel().await;
         page
@@ -257,13 +292,13 @@ impl Broker for SimBroker {
 
     async fn heads(&self, channels: &[ChannelKey]) -> Result<Vec<Head>, BrokerError> {
         self.network.travel().await;
-        let heads = self.windows.heads(channels).await;
+        let heads = self.network.windows().heads(channels).await;
         self.network.travel().await;
         heads
     }
 
     async fn continuity(&self, channel: &ChannelKey, position: Position) -> Result<Continuity, BrokerError> {
         self.network.travel().await;
-        self.windows.continuity(channel, position).await
+        self.network.windows().continuity(channel, position).await
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
 use hubbub_protocol::outcome::Attached;
-use hubbub_protocol::{GapReason, MessageId, Outcome, Position, Range};
+use hubbub_protocol::{Epoch, GapReason, MessageId, Outcome, Position, Range};
 
 use crate::broker::Faults;
 
@@ -47,24 +47,39 @@ impl Track {
     }
 
     /// The hub gave offsets up.
-    pub(crate) fn gap(&mut self, epoch: hubbub_protocol::Epoch, lost: Range, reason: GapReason) -> Result<(), String> {
+    pub(crate) fn gap(&mut self, epoch: Epoch, lost: Range, reason: GapReason) -> Result<(), String> {
         let known = self.position.ok_or("a gap came before an outcome")?;
-        if lost.from > known.offset + 1 {
+        if epoch == known.epoch && lost.from > known.offset + 1 {
             return Err(format!("a gap from {} came after {known:?}", lost.from));
         }
         self.gaps.push((lost, reason));
-        self.position = Some(Position::new(epoch, lost.to.max(known.offset)));
+        let to = if epoch == known.epoch { lost.to.max(known.offset) } else { lost.to };
+        self.position = Some(Position::new(epoch, to));
         Ok(())
     }
 }
 
 /// What a log really holds, as far as it was ever appended.
 pub(crate) struct Truth {
-    pub(crate) ids: Vec<MessageId>,
+    /// By epoch: a window that lost its memory has several.
+    pub(crate) ids: HashMap<Epoch, Vec<MessageId>>,
+    /// The epoch that counts now.
+    pub(crate) epoch: Epoch,
     pub(crate) keys: Vec<Option<String>>,
     /// Everything up to here may have expired.
     pub(crate) low: u64,
     pub(crate) durable: bool,
+}
+
+impl Truth {
+    /// The newest message.
+    pub(crate) fn head(&self) -> Position {
+        Position::new(self.epoch, self.ids.get(&self.epoch).map_or(0, |ids| ids.len() as u64))
+    }
+
+    fn at(&self, position: Position) -> Option<&MessageId> {
+        self.ids.get(&position.epoch)?.get(position.offset.checked_sub(1)? as usize)
+    }
 }
 
 /// What the checker counted.
@@ -76,6 +91,7 @@ pub(crate) struct Sum {
     pub(crate) attaches: u64,
     pub(crate) expired: u64,
     pub(crate) overflows: u64,
+    pub(crate) new_epochs: u64,
     pub(crate) slow: u64,
     pub(crate) crashes: u64,
     pub(crate) faults: Faults,
@@ -89,36 +105,39 @@ impl Sum {
         self.attaches += other.attaches;
         self.expired += other.expired;
         self.overflows += other.overflows;
+        self.new_epochs += other.new_epochs;
         self.slow += other.slow;
         self.crashes += other.crashes;
         self.faults.dropped += other.faults.dropped;
         self.faults.duplicated += other.faults.duplicated;
         self.faults.delayed += other.faults.delayed;
         self.faults.outages += other.faults.outages;
+        self.faults.memory_losses += other.faults.memory_losses;
     }
 
     /// A run without faults would prove nothing.
     pub(crate) fn proves_something(&self) -> bool {
-        let Faults { dropped, duplicated, delayed, outages } = self.faults;
-        [self.messages, self.deliveries, self.acks, self.crashes, self.expired, dropped, duplicated, delayed, outages]
-            .iter()
-            .all(|count| *count > 0)
+        let Faults { dropped, duplicated, delayed, outages, memory_losses } = self.faults;
+        let happened =
+            [self.messages, self.deliveries, self.acks, self.crashes, self.expired, self.new_epochs, self.slow];
+        happened.iter().chain(&[dropped, duplicated, delayed, outages, memory_losses]).all(|count| *count > 0)
     }
 }
 
 impl fmt::Display for Sum {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Faults { dropped, duplicated, delayed, outages } = self.faults;
+        let Faults { dropped, duplicated, delayed, outages, memory_losses } = self.faults;
         write!(
             f,
-            "{} messages, {} deliveries checked, {} acks, {} attaches; told as gap: {} expired, {} overflowed; {} slow readers sent \
-             away; faults: {} crashes, {dropped} dropped, {duplicated} duplicated, {delayed} delayed, {outages} outages",
+            "{} messages, {} deliveries checked, {} acks, {} attaches; told as gap: {} expired, {} overflowed, {} new epochs; {} slow readers sent \
+             away; faults: {} crashes, {dropped} dropped, {duplicated} duplicated, {delayed} delayed, {outages} outages, {memory_losses} memory losses",
             self.messages,
             self.deliveries,
             self.acks,
             self.attaches,
             self.expired,
             self.overflows,
+            self.new_epochs,
             self.slow,
             self.crashes
         )
@@ -127,20 +146,20 @@ impl fmt::Display for Sum {
 
 /// One client's claims about one channel against the truth, at the end.
 pub(crate) fn check(track: &Track, truth: &Truth, sum: &mut Sum) -> Result<(), String> {
-    let head = truth.ids.len() as u64;
     let Some(position) = track.position else { return Ok(()) };
-    if position.offset != head {
-        return Err(format!("a silent tail: the client stands at {}, the log at {head}", position.offset));
+    if position != truth.head() {
+        return Err(format!("a silent tail: the client stands at {position:?}, the log at {:?}", truth.head()));
     }
     for (position, id) in &track.received {
-        if truth.ids.get(position.offset as usize - 1) != Some(id) {
-            return Err(format!("offset {} was {id}, the log says otherwise", position.offset));
+        if truth.at(*position) != Some(id) {
+            return Err(format!("{position:?} was {id}, the log says otherwise"));
         }
     }
     for (lost, reason) in &track.gaps {
         match reason {
             GapReason::Expired if lost.to <= truth.low => sum.expired += 1,
             GapReason::Overflow => sum.overflows += 1,
+            GapReason::Epoch if truth.ids.len() > 1 || !truth.durable => sum.new_epochs += 1,
             _ => return Err(format!("gap {lost:?} because of {reason:?}, but everything after {} exists", truth.low)),
         }
     }
@@ -152,7 +171,7 @@ pub(crate) fn check(track: &Track, truth: &Truth, sum: &mut Sum) -> Result<(), S
 /// What was acknowledged is in the log, where it was said to be, and once.
 pub(crate) fn check_acks(acks: &[(String, Position, MessageId)], truth: &Truth, sum: &mut Sum) -> Result<(), String> {
     for (key, position, id) in acks {
-        if truth.ids.get(position.offset as usize - 1) != Some(id) {
+        if truth.at(*position) != Some(id) {
             return Err(format!("{key} was acknowledged as {id} at {}, the log says otherwise", position.offset));
         }
         sum.acks += 1;
@@ -174,8 +193,6 @@ pub(crate) type Truths = BTreeMap<String, Truth>;
 
 #[cfg(test)]
 mod tests {
-    use hubbub_protocol::Epoch;
-
     use super::*;
 
     fn id(number: u128) -> MessageId {
@@ -187,7 +204,14 @@ mod tests {
     }
 
     fn truth() -> Truth {
-        Truth { ids: (1..=3).map(id).collect(), keys: vec![None; 3], low: 0, durable: true }
+        let epoch = Epoch::from_u64(1);
+        Truth {
+            ids: HashMap::from([(epoch, (1..=3).map(id).collect())]),
+            epoch,
+            keys: vec![None; 3],
+            low: 0,
+            durable: true,
+        }
     }
 
     fn good() -> Track {

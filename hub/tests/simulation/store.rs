@@ -47,9 +47,9 @@ impl SimStore {
         self.with(|inner| inner.logs.get(channel).map(|log| log.entries.clone()).unwrap_or_default())
     }
 
-    /// Everything up to here has expired.
-    pub(crate) fn low(&self, channel: &ChannelKey) -> u64 {
-        self.with(|inner| inner.head(channel).low)
+    /// The ends of a log.
+    pub(crate) fn head(&self, channel: &ChannelKey) -> Head {
+        self.with(|inner| inner.head(channel))
     }
 
     /// Everything up to the offset has expired.

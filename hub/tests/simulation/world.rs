@@ -1,17 +1,18 @@
 //! One run: nodes, clients and faults from a seed, then calm, then the reckoning.
 
 use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use hubbub::auth::mint::TokenDraft;
-use hubbub::broker::memory::Bus;
+use hubbub::broker::Broker;
 use hubbub::clock::Clock;
 use hubbub::limits::Limits;
 use hubbub_protocol::channel::ChannelKey;
-use hubbub_protocol::{ChannelName, TenantId};
+use hubbub_protocol::{ChannelName, Epoch, MessageId, TenantId};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use tokio::task::{LocalSet, spawn_local};
@@ -39,7 +40,7 @@ pub(crate) fn run(seed: u64) -> Result<Sum, String> {
 async fn world(seed: u64) -> Result<Sum, String> {
     let mut dice = StdRng::seed_from_u64(seed);
     let clock = Arc::new(Clock::Manual(AtomicU64::new(1_800_000_000_000)));
-    let network = Network::new(seed, Bus::new(1 << 24, clock.clone()));
+    let network = Network::new(seed, clock.clone());
     let store = SimStore::new(seed ^ 0x5703e);
     let blueprint = Blueprint { network, store, clock, limits: Arc::new(limits()) };
     let sky = Rc::new(Sky { doors: RefCell::default(), calm: Cell::new(false), violation: RefCell::default() });
@@ -49,7 +50,7 @@ async fn world(seed: u64) -> Result<Sum, String> {
 
     let crashes = storm(&mut dice, &blueprint, &sky, &mut nodes).await;
     calm_down(&blueprint, &sky, &clients).await?;
-    let mut sum = reckon(&blueprint, &clients)?;
+    let mut sum = reckon(&blueprint, &clients).await?;
     sum.crashes = crashes;
     sum.faults = blueprint.network.faults();
     Ok(sum)
@@ -87,7 +88,7 @@ async fn storm(dice: &mut StdRng, blueprint: &Blueprint, sky: &Sky, nodes: &mut 
     let (end, mut next_id, mut crashes) = (Instant::now() + STORM, NODES, 0);
     while Instant::now() < end && sky.violation.borrow().is_none() {
         sleep(Duration::from_millis(dice.random_range(100..1_500))).await;
-        match dice.random_range(0..5) {
+        match dice.random_range(0..6) {
             0 if nodes.len() > 1 => {
                 nodes.swap_remove(dice.random_range(0..nodes.len())).crash();
                 crashes += 1;
@@ -110,6 +111,7 @@ async fn storm(dice: &mut StdRng, blueprint: &Blueprint, sky: &Sky, nodes: &mut 
                 let head = blueprint.store.messages(&key).len() as u64;
                 blueprint.store.expire_up_to(&key, head.saturating_sub(dice.random_range(0..40)));
             }
+            4 if dice.random_bool(0.3) => blueprint.network.lose_memory().await,
             _ => {}
         }
         while nodes.len() < NODES as usize && dice.random_bool(0.6) {
@@ -133,12 +135,11 @@ async fn calm_down(blueprint: &Blueprint, sky: &Sky, clients: &[Rc<RefCell<SimCl
             return Err(violation);
         }
         blueprint.store.set_away(false);
-        let truths = truths(blueprint);
+        let truths = truths(blueprint).await;
         let settled = clients.iter().all(|client| {
             let client = client.borrow();
-            let caught_up = client.tracks.iter().all(|(channel, track)| {
-                track.position.is_some_and(|position| position.offset == truths[channel.as_str()].ids.len() as u64)
-            });
+            let caught_up =
+                client.tracks.iter().all(|(channel, track)| track.position == Some(truths[channel.as_str()].head()));
             caught_up && !client.has_pending()
         });
         if settled || Instant::now() > end {
@@ -147,9 +148,12 @@ async fn calm_down(blueprint: &Blueprint, sky: &Sky, clients: &[Rc<RefCell<SimCl
     }
 }
 
-fn reckon(blueprint: &Blueprint, clients: &[Rc<RefCell<SimClient>>]) -> Result<Sum, String> {
-    let truths = truths(blueprint);
-    let mut sum = Sum { messages: truths.values().map(|truth| truth.ids.len() as u64).sum(), ..Sum::default() };
+async fn reckon(blueprint: &Blueprint, clients: &[Rc<RefCell<SimClient>>]) -> Result<Sum, String> {
+    let truths = truths(blueprint).await;
+    let mut sum = Sum {
+        messages: truths.values().flat_map(|truth| truth.ids.values()).map(|ids| ids.len() as u64).sum(),
+        ..Sum::default()
+    };
     for (index, client) in clients.iter().enumerate() {
         let client = client.borrow();
         sum.slow += client.sent_away;
@@ -168,17 +172,27 @@ fn reckon(blueprint: &Blueprint, clients: &[Rc<RefCell<SimClient>>]) -> Result<S
     Ok(sum)
 }
 
-fn truths(blueprint: &Blueprint) -> Truths {
-    let truth = |channel: &&str| {
+async fn truths(blueprint: &Blueprint) -> Truths {
+    let mut truths = Truths::new();
+    for channel in CHANNELS {
         let (key, durable) = (key_of(channel), channel.starts_with("dur:"));
         let messages = if durable { blueprint.store.messages(&key) } else { blueprint.network.appended(&key) };
-        let ids: Vec<_> = messages.iter().map(|message| message.id).collect();
+        let mut ids: HashMap<Epoch, Vec<MessageId>> = HashMap::new();
+        for message in &messages {
+            ids.entry(message.position.expect("logged").epoch).or_default().push(message.id);
+        }
         let keys = messages.iter().map(|message| message.key.as_ref().map(ToString::to_string)).collect();
-        let low =
-            if durable { blueprint.store.low(&key) } else { (ids.len() as u64).saturating_sub(u64::from(WINDOW)) };
-        ((*channel).to_owned(), Truth { ids, keys, low, durable })
-    };
-    CHANNELS.iter().map(truth).collect()
+        let head = if durable {
+            blueprint.store.head(&key)
+        } else {
+            blueprint.network.windows().heads(&[key]).await.expect("memory is never away")[0]
+        };
+        // A gap may tell of what had expired in an epoch before.
+        let longest = ids.values().map(Vec::len).max().unwrap_or(0) as u64;
+        let low = if durable { head.low } else { longest.saturating_sub(u64::from(WINDOW)) };
+        truths.insert(channel.to_owned(), Truth { ids, epoch: head.position.epoch, keys, low, durable });
+    }
+    truths
 }
 
 fn key_of(channel: &str) -> ChannelKey {

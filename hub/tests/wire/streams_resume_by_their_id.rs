@@ -96,7 +96,9 @@ async fn the_id_of_the_first_event_will_do() {
     hub.publish_numbers("live:a", 7..9).await;
     let query = format!("channel=live:a&last_event_id={id}");
     let (mut stream, open) = Stream::begin(&hub, &query, &[("authorization", &auth)]).await;
-    assert_eq!(outcome(&open, 0), ("continued", 8, 9));
+    // What is still on its way to the shard is not counted in the outcome; it comes all the same.
+    let (how, from, _) = outcome(&open, 0);
+    assert_eq!((how, from), ("continued", 8));
     assert_eq!((stream.event().await.offset(), stream.event().await.offset()), (8, 9));
 }
 

@@ -6,6 +6,7 @@ mod open_cost;
 mod saturation;
 mod slow_reader;
 mod stalled;
+mod streams;
 
 use std::time::Duration;
 
@@ -26,6 +27,7 @@ pub use idle::IdleArgs;
 pub use open_cost::OpenCostArgs;
 pub use saturation::SaturationArgs;
 pub use slow_reader::SlowReaderArgs;
+pub use streams::StreamsArgs;
 
 /// A scenario with its flags.
 #[derive(clap::Subcommand, Debug)]
@@ -40,6 +42,8 @@ pub enum Scenario {
     Saturation(SaturationArgs),
     /// What one reader that stops reading does to the latency of others.
     SlowReader(SlowReaderArgs),
+    /// Memory of many SSE streams that do nothing, and one broadcast to all.
+    Streams(StreamsArgs),
 }
 
 impl Scenario {
@@ -51,6 +55,7 @@ impl Scenario {
             Self::Fanout(args) => args.run(),
             Self::Saturation(args) => args.run(),
             Self::SlowReader(args) => args.run(),
+            Self::Streams(args) => args.run(),
         }
     }
 }

@@ -3,7 +3,7 @@
 import { HubError } from '../errors.js'
 import * as encode from '../protocol/encode.js'
 import type {
-  ConnectedFrame, GapFrame, MessageFrame, Outcome, PresenceFrame, ResumeEntry, SkippedFrame, SubscribedFrame,
+  ConnectedFrame, GapFrame, Message, MessageFrame, Outcome, PresenceFrame, ResumeEntry, SkippedFrame, SubscribedFrame,
   SubscriptionResult, UnsubscribedFrame,
 } from '../protocol/frames.js'
 import { RESUME, utf8Bytes } from '../protocol/limits.js'
@@ -84,7 +84,7 @@ export class Channels {
 
   message(frame: MessageFrame): void {
     const channel = this.#channels.get(frame.channel)
-    if (channel !== undefined) this.#judge(channel.message(frame), channel, `message ${frame.offset}`)
+    if (channel !== undefined) this.#judge(channel.message(messageOf(frame)), channel, `message ${frame.offset}`)
   }
 
   gap(frame: GapFrame): void {
@@ -186,6 +186,11 @@ export class Channels {
   #forgetIdle(channel: Channel): void {
     if (channel.idle && this.#channels.get(channel.name) === channel) this.#channels.delete(channel.name)
   }
+}
+
+/** The message of a frame, with fields that a newer hub may have added. */
+export function messageOf({ type: _, ...message }: MessageFrame): Message {
+  return message
 }
 
 /** The outcome alone, without the fields of the frame around it. */

@@ -7,14 +7,18 @@ import { HubError } from '../errors.js'
 export type Streaming =
   | { is: 'idle' }
   | { is: 'connecting'; step: 'ticket' | 'opening' | 'asking'; failures: number; ticket: string | undefined }
-  | { is: 'open'; failures: number; ticket: string | undefined }
+  /** `young` until it has been open for a while; `expiring` when a new token is needed once it no longer is. */
+  | { is: 'open'; failures: number; ticket: string | undefined; young: boolean; expiring: boolean }
   | { is: 'waiting'; failures: number; ticket: string | undefined; why: HubError }
   | { is: 'closed'; why: HubError | null }
 
 export type StreamAlarm = 'answer' | 'retry' | 'stable' | 'drain'
 
-/** Why the hub does not open a stream: what a plain request to the same address says. */
-export type Refusal = { verdict: 'again' | 'renew' | 'final'; error: HubError }
+/**
+ * Why the hub does not open a stream, by what a plain request to the same address says. `renew`: the token behind the
+ * ticket is over. `reticket`: the ticket alone is, because the node that signed it has started anew.
+ */
+export type Refusal = { verdict: 'again' | 'renew' | 'reticket' | 'final'; error: HubError }
 
 export type StreamHappening =
   | { what: 'start' }
@@ -86,7 +90,7 @@ function whileConnecting(now: Extract<Streaming, { is: 'connecting' }>, happenin
     case 'opened':
       if (now.step !== 'opening') return stay(now)
       return {
-        next: { is: 'open', failures: now.failures, ticket: now.ticket },
+        next: { is: 'open', failures: now.failures, ticket: now.ticket, young: true, expiring: false },
         effects: [{ do: 'cancel', alarm: 'answer' }, after('stable', rules.stableMs)],
       }
     case 'broke':
@@ -115,7 +119,9 @@ function whileOpen(now: Extract<Streaming, { is: 'open' }>, happening: StreamHap
       return retryLater(now, happening.error, rules, now.ticket, [{ do: 'tell_error', error: happening.error }])
     case 'expiring':
       // The ticket dies with the token behind it. Fixed ones are used up to the last moment.
-      return rules.token === 'renewable' ? begin(now.failures, undefined, rules, [{ do: 'forget_token' }]) : stay(now)
+      if (rules.token !== 'renewable') return stay(now)
+      // A token that lives shorter than the hub warns before is expiring from the start: that must not become a loop.
+      return now.young ? stay({ ...now, expiring: true }) : renew(now, rules)
     case 'draining':
       return {
         next: now,
@@ -128,7 +134,8 @@ function whileOpen(now: Extract<Streaming, { is: 'open' }>, happening: StreamHap
       return happening.quietMs >= rules.quietMs ? begin(now.failures, now.ticket, rules) : stay(now)
     case 'rang':
       if (happening.alarm === 'drain') return begin(0, now.ticket, rules)
-      return happening.alarm === 'stable' ? stay({ ...now, failures: 0 }) : stay(now)
+      if (happening.alarm !== 'stable') return stay(now)
+      return now.expiring ? renew({ ...now, failures: 0 }, rules) : stay({ ...now, failures: 0, young: false })
     default:
       return stay(now)
   }
@@ -137,8 +144,13 @@ function whileOpen(now: Extract<Streaming, { is: 'open' }>, happening: StreamHap
 function refused(now: Running, { verdict, error }: Refusal, rules: StreamRules): StreamStep {
   const tell: StreamEffect = { do: 'tell_error', error }
   if (verdict === 'again') return retryLater(now, error, rules, now.ticket, error.code === 'network' ? [] : [tell])
+  if (verdict === 'reticket') return retryLater(now, error, rules, undefined)
   if (verdict === 'renew' && rules.token === 'renewable') return retryLater(now, error, rules, undefined, [{ do: 'forget_token' }])
   return { next: { is: 'closed', why: error }, effects: [{ do: 'drop' }, tell] }
+}
+
+function renew(now: Extract<Streaming, { is: 'open' }>, rules: StreamRules): StreamStep {
+  return begin(now.failures, undefined, rules, [{ do: 'forget_token' }])
 }
 
 function begin(failures: number, ticket: string | undefined, rules: StreamRules, first: StreamEffect[] = []): StreamStep {

@@ -21,13 +21,14 @@ export async function fetchTicket(fetch: Fetch, url: string, token: string, chan
   }
 }
 
-/** Asks the address of a stream why it does not open. */
-export async function askWhy(fetch: Fetch, url: string, signal: AbortSignal): Promise<Refusal> {
+/** Asks the address of a stream why it does not open. `ticketed`: the address carries a ticket. */
+export async function askWhy(fetch: Fetch, url: string, ticketed: boolean, signal: AbortSignal): Promise<Refusal> {
   const abort = new AbortController()
   const stop = (): void => abort.abort()
   signal.addEventListener('abort', stop)
   try {
-    return await refusalOf(await fetch(url, { headers: { Accept: 'text/event-stream' }, signal: abort.signal }))
+    const refusal = await refusalOf(await fetch(url, { headers: { Accept: 'text/event-stream' }, signal: abort.signal }))
+    return ticketed && refusal.error.code === 'unauthorized' ? { ...refusal, verdict: 'reticket' } : refusal
   } catch (cause) {
     return noAnswer(cause)
   } finally {

@@ -3,7 +3,7 @@
 
 import { defaultBackoff, draw } from '../backoff.js'
 import { Cursor, startOf } from '../channel/cursor.js'
-import { outcomeOf } from '../channel/channels.js'
+import { messageOf, outcomeOf } from '../channel/channels.js'
 import { HubError } from '../errors.js'
 import { decodeEvent } from '../protocol/decode.js'
 import type { Gap, Message, MessageFrame, OpenEvent, Position, ServerFrame, Skipped, SubscriptionResult } from '../protocol/frames.js'
@@ -144,7 +144,7 @@ export class Source {
       case 'open_source':
         return this.#open(effect.ticket)
       case 'ask_why':
-        return this.#ask(async (signal) => ({ what: 'refused', ...(await askWhy(this.#parts.fetch, this.#url(effect.ticket), signal)) }))
+        return this.#ask((signal) => this.#why(effect.ticket, signal))
       case 'drop':
         return this.#drop()
       case 'alarm':
@@ -167,6 +167,10 @@ export class Source {
     } catch (error) {
       return { what: 'refused', verdict: 'again', error: error as HubError }
     }
+  }
+
+  async #why(ticket: string | undefined, signal: AbortSignal): Promise<StreamHappening> {
+    return { what: 'refused', ...(await askWhy(this.#parts.fetch, this.#url(ticket), ticket !== undefined, signal)) }
   }
 
   /** Asks something by HTTP; the answer counts unless the attempt was dropped. */
@@ -265,16 +269,17 @@ export class Source {
       this.duplicates++
       return
     }
-    this.#latest.set(frame.channel, frame)
-    this.#tell((listener) => listener.message(frame))
+    const message = messageOf(frame)
+    this.#latest.set(message.channel, message)
+    this.#tell((listener) => listener.message(message))
   }
 
-  #gap(gap: Gap): void {
-    const cursor = this.#cursors.get(gap.channel)
+  #gap({ channel, epoch, from, to, reason }: Gap): void {
+    const cursor = this.#cursors.get(channel)
     const before = cursor?.position
-    const verdict = cursor?.gap(gap)
-    if (verdict === 'hole') return this.#hole(`${gap.channel} is at ${before?.offset} and a gap from ${gap.from} came`)
-    if (verdict === 'next') this.#tell((listener) => listener.gap(gap))
+    const verdict = cursor?.gap({ epoch, from, to })
+    if (verdict === 'hole') return this.#hole(`${channel} is at ${before?.offset} and a gap from ${from} came`)
+    if (verdict === 'next') this.#tell((listener) => listener.gap({ channel, epoch, from, to, reason }))
   }
 
   #hole(what: string): void {

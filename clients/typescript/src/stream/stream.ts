@@ -148,7 +148,7 @@ function addressOf({ url: base, channels, rewind, maxRate }: StreamOptions): str
   if (url.pathname === '/') url.pathname = '/sse'
   url.search = ''
   for (const channel of channels) url.searchParams.append('channel', channel)
-  if (rewind !== undefined) url.searchParams.set('rewind', String(rewind))
+  if (rewind !== undefined && rewind > 0) url.searchParams.set('rewind', String(rewind))
   if (maxRate !== undefined) url.searchParams.set('max_rate', String(maxRate))
   return url.href
 }

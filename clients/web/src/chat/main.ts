@@ -34,14 +34,16 @@ function askWho(): void {
   form.onsubmit = (event) => {
     event.preventDefault()
     const [user, first] = [name.value.trim(), channel.value.trim()]
-    if (!NAME.test(user)) return complain('A name is letters, digits and simple signs, without spaces.')
-    if (!CHANNEL.test(first)) return complain('A channel is namespace:name, for example chat:lobby.')
+    if (!NAME.test(user)) return complain(name, 'A name is letters, digits and simple signs, without spaces.')
+    if (!CHANNEL.test(first)) return complain(channel, 'A channel is namespace:name, for example chat:lobby.')
     rememberName(user)
     enter(user, first)
   }
-  const complain = (text: string): void => {
+  const complain = (input: HTMLInputElement, text: string): void => {
     problem.textContent = text
     problem.hidden = false
+    for (const one of [name, channel]) one.setAttribute('aria-invalid', String(one === input))
+    input.focus()
   }
 }
 
@@ -73,7 +75,8 @@ function enter(user: string, first: string): void {
     drawer(null)
     say(null)
     open = new Room(hub, user, channel, say)
-    byId('text').focus()
+    // Where there is no keyboard but the one on the screen, it must not cover the messages before it is asked for.
+    byId(matchMedia('(pointer: fine)').matches ? 'text' : 'scroll').focus()
   }
   go(first)
   wireComposer((text) => open?.send(text))
@@ -138,12 +141,20 @@ function wireChannelForm(go: (channel: string) => void): void {
   input.oninput = () => input.setCustomValidity('')
 }
 
-/** On small screens channels and people are drawers over the messages. */
-function drawer(name: 'channels' | 'people' | null): void {
+type Drawer = 'channels' | 'people'
+
+/**
+ * On small screens channels and people are drawers over the messages. The focus goes into an open one, and what is
+ * behind it can not be reached until it is closed.
+ */
+function drawer(name: Drawer | null): void {
+  const before = room.dataset.open as Drawer | undefined
   if (name === null) delete room.dataset.open
   else room.dataset.open = name
-  byId('show-channels').setAttribute('aria-expanded', String(name === 'channels'))
-  byId('show-people').setAttribute('aria-expanded', String(name === 'people'))
+  byId('talk').inert = name !== null
+  for (const one of ['channels', 'people']) byId(`show-${one}`).setAttribute('aria-expanded', String(name === one))
+  if (name !== null) byId(name).focus()
+  else if (before !== undefined) byId(`show-${before}`).focus()
 }
 
 function wireDrawers(): void {
@@ -152,6 +163,11 @@ function wireDrawers(): void {
   byId('veil').onclick = () => drawer(null)
   document.addEventListener('keydown', (event) => {
     if (event.key === 'Escape') drawer(null)
+  })
+  // On a wider screen there are no drawers that could be open; each of them ends at its own width.
+  window.addEventListener('resize', () => {
+    const open = room.dataset.open as Drawer | undefined
+    if (open !== undefined && getComputedStyle(byId(`show-${open}`)).display === 'none') drawer(null)
   })
 }
 

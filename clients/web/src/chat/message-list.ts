@@ -32,15 +32,28 @@ export class MessageList {
   readonly #events: ListEvents
   readonly #rows = new Map<string, { shows: string; element: HTMLElement }>()
   #unseen = 0
+  /** Whether the reader was at the end when they last moved. */
+  #follows = true
+  /** A phone that shows its keyboard must not cover the last message. */
+  readonly #resized = new ResizeObserver(() => {
+    if (this.#follows) this.toEnd()
+  })
 
   constructor(user: string, events: ListEvents) {
     this.#user = user
     this.#events = events
     this.#scroll.onscroll = () => {
-      if (this.#atEnd()) this.#seen()
+      this.#follows = this.#atEnd()
+      if (this.#follows) this.#seen()
       if (this.#scroll.scrollTop < EARLIER_PX) events.earlier()
     }
     this.#newer.onclick = () => this.toEnd()
+    this.#resized.observe(this.#scroll)
+  }
+
+  /** Another list takes over the elements of the page. */
+  close(): void {
+    this.#resized.disconnect()
   }
 
   clear(): void {
@@ -50,6 +63,7 @@ export class MessageList {
   }
 
   toEnd(): void {
+    this.#follows = true
     this.#scroll.scrollTop = this.#scroll.scrollHeight
     this.#seen()
   }
@@ -133,7 +147,7 @@ export class MessageList {
     element.classList.toggle('first', first)
     element.classList.toggle('last', last)
     if (first) element.append(make('span', { class: mine ? 'hidden' : 'author', text: mine ? 'You' : author || 'a service' }))
-    if (!mine) element.append(face(author || '·'))
+    if (!mine) element.append(face(author || 'service'))
     element.append(make('div', { class: 'bubble' }, content(item)))
     if (last || state !== 'sent') element.append(this.#meta(item, state))
     return element

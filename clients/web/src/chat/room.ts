@@ -19,7 +19,8 @@ export class Room {
   readonly #list: MessageList
   readonly #say: (problem: string | null) => void
   #subscription: Subscription
-  #logged = true
+  /** Whether the channel has a log; undefined until the hub has answered. */
+  #logged: boolean | undefined
   #more = false
   #loading = false
   #unseen = 0
@@ -49,6 +50,7 @@ export class Room {
 
   leave(): void {
     this.#left = true
+    this.#list.close()
     this.#subscription.unsubscribe()
   }
 
@@ -104,6 +106,7 @@ export class Room {
     this.#logged = outcome.epoch !== undefined
     if (outcome.outcome === 'fresh') this.#more = (outcome.from ?? (outcome.offset ?? 0) + 1) > 1
     this.#showBefore()
+    if (!this.#left) byId('show-people').hidden = !presence
     if (!presence) return this.#showPeople('This channel does not tell who is here')
     this.#people.reset()
     void this.#askWhoIsThere()
@@ -164,7 +167,7 @@ export class Room {
     if (this.#left) return
     const begins = this.#logged ? `This is the beginning of ${this.#channel}` : 'Nothing is kept here: you see what is said while you are here'
     byId('earlier').hidden = !this.#more
-    byId('beginning').hidden = this.#more
+    byId('beginning').hidden = this.#more || this.#logged === undefined
     byId('beginning').textContent = begins
   }
 

@@ -7,7 +7,6 @@ import 'uplot/dist/uPlot.min.css'
 const WINDOW_S = 300
 /** Most points that are kept. */
 const POINTS = 3_000
-const HEIGHT_PX = 150
 
 export class Chart {
   readonly #place: HTMLElement
@@ -20,7 +19,7 @@ export class Chart {
     this.#place = place
     this.#name = name
     this.#plot = this.#make()
-    new ResizeObserver(() => this.#plot.setSize({ width: place.clientWidth, height: HEIGHT_PX })).observe(place)
+    new ResizeObserver(() => this.#plot.setSize(sizeOf(place))).observe(place)
     // The colours are drawn and not styled: another scheme needs another drawing.
     matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => {
       this.#plot.destroy()
@@ -51,8 +50,7 @@ export class Chart {
     const font = `11px ${style.fontFamily}`
     return new uPlot(
       {
-        width: this.#place.clientWidth || 320,
-        height: HEIGHT_PX,
+        ...sizeOf(this.#place),
         padding: [10, 24, 0, 0],
         legend: { show: false },
         cursor: { y: false, points: { size: 7 } },
@@ -70,6 +68,11 @@ export class Chart {
       this.#place,
     )
   }
+}
+
+/** The style sheet says how large; a page that is not laid out yet has no size. */
+function sizeOf({ clientWidth, clientHeight }: HTMLElement): { width: number; height: number } {
+  return { width: clientWidth || 320, height: clientHeight || 150 }
 }
 
 /** The time of day; seconds because the window is short. */

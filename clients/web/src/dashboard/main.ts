@@ -12,7 +12,7 @@ const TILES: [channel: string, title: string, description: string][] = [
   ['feed:visitors', 'Visitors', 'on the site now'],
   ['feed:orders', 'Orders', 'today'],
 ]
-const COMMAND = `hubbub publish --channel feed:cpu --conflate-key cpu --data '{"value":42}'`
+const COMMAND = `target/release/hubbub publish --channel feed:cpu --conflate-key cpu --data '{"value":42}'`
 const CURL = `curl http://127.0.0.1:8081/v1/publish -H 'Authorization: Bearer dev-key' -H 'Content-Type: application/json' -d '{"channel":"feed:cpu","conflate_key":"cpu","data":{"value":42}}'`
 
 const tiles = new Map(TILES.map(([channel, title, description]) => [channel, new Tile(channel, title, description)]))
@@ -71,11 +71,14 @@ function later(): void {
 byId('tiles').append(...[...tiles.values()].map((tile) => tile.element))
 byId('command').textContent = COMMAND
 byId('curl').textContent = CURL
-byId('copy').onclick = () => {
-  navigator.clipboard?.writeText(COMMAND).then(
-    () => (byId('copy').textContent = 'Copied'),
-    () => (byId('copy').textContent = 'Copy it by hand, the browser does not allow it'),
-  )
+for (const button of document.querySelectorAll<HTMLButtonElement>('button[data-copies]')) {
+  const text = byId(button.dataset.copies ?? '').textContent ?? ''
+  // There is no clipboard outside of https and this machine: then it is marked, to be copied by hand.
+  const mark = (): void => getSelection()?.selectAllChildren(byId(button.dataset.copies ?? ''))
+  button.onclick = () => {
+    if (navigator.clipboard === undefined) return mark()
+    navigator.clipboard.writeText(text).then(() => (button.textContent = 'Copied'), mark)
+  }
 }
 let stream = open()
 maxRate.onchange = () => {

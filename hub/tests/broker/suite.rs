@@ -1,0 +1,346 @@
+//! One test for each obligation written on the trait. A backend gives a [`Cluster`]; `broker_conformance!` makes the tests.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use hubbub::broker::{Broker, Content, Envelope, Inbox, Incoming};
+use hubbub::namespace::WindowBounds;
+use hubbub_persistence::{Append, Appended, Continuity, Entry, ReadFrom};
+use hubbub_protocol::channel::ChannelKey;
+use hubbub_protocol::frame::{PresenceChange, PresenceKind};
+use hubbub_protocol::{ChannelName, Data, Epoch, Key, MessageId, Position, TenantId, UserId};
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+/// When the time of a cluster begins, in milliseconds since 1970.
+pub(crate) const BEGIN_MS: u64 = 1_800_000_000_000;
+/// How long an envelope may be on its way.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Nodes that share a broker.
+#[async_trait]
+pub(crate) trait Cluster: Send + Sync {
+    /// A cluster without nodes and without history.
+    fn new() -> Self
+    where
+        Self: Sized;
+    /// A node whose envelopes go to `inbox`.
+    async fn join(&self, inbox: Inbox) -> Arc<dyn Broker>;
+    /// Lets time pass, as far as windows know.
+    async fn pass(&self, milliseconds: u64);
+}
+
+/// Makes a module with every test of the suite for one backend.
+#[macro_export]
+macro_rules! broker_conformance {
+    ($name:ident, $cluster:ty) => {
+        mod $name {
+            use $crate::suite::{self, Cluster};
+            $crate::broker_conformance!(@tests $cluster:
+                interest_brings_envelopes_to_every_node_once,
+                without_interest_nothing_comes,
+                tenants_do_not_meet,
+                appends_are_numbered_and_published_once,
+                racing_appends_leave_no_hole,
+                a_key_again_gives_the_first_place_and_publishes_nothing,
+                keys_belong_to_a_publisher_and_a_channel,
+                keys_go_with_their_messages,
+                pages_are_read_in_both_directions,
+                windows_keep_their_bounds,
+                numbering_survives_an_empty_window,
+                old_positions_are_judged,
+                heads_come_in_the_order_asked_for,
+            );
+        }
+    };
+    (@tests $cluster:ty: $($test:ident),+ $(,)?) => {
+        $(#[tokio::test]
+        async fn $test() {
+            suite::$test(&<$cluster as Cluster>::new()).await;
+        })+
+    };
+}
+
+type Receiver = mpsc::Receiver<Incoming>;
+
+pub(crate) fn inbox() -> (Inbox, Receiver) {
+    let (sender, receiver) = mpsc::channel(100_000);
+    (Inbox::new(vec![sender]), receiver)
+}
+
+pub(crate) fn key(channel: &str) -> ChannelKey {
+    of_tenant("t", channel)
+}
+
+fn of_tenant(tenant: &str, channel: &str) -> ChannelKey {
+    let tenant = TenantId::parse(tenant).expect("valid");
+    ChannelKey::new(tenant, ChannelName::parse(channel).expect("valid"))
+}
+
+pub(crate) fn draft(channel: &str, idempotency: Option<&str>, data: &str) -> Append {
+    Append {
+        channel: key(channel),
+        id: MessageId::from_parts(BEGIN_MS, rand::random()),
+        time: BEGIN_MS,
+        publisher: "user/a".into(),
+        key: idempotency.map(|text| Key::parse(text).expect("valid")),
+        conflate_key: None,
+        from: None,
+        data: Data::parse(data.to_owned()).expect("json"),
+    }
+}
+
+fn whisper(channel: &ChannelKey, version: u64) -> Envelope {
+    let user = UserId::parse("u").expect("valid");
+    let change = PresenceChange { channel: channel.channel.clone(), version, event: PresenceKind::Join, user };
+    Envelope { channel: channel.clone(), content: Content::Presence(change) }
+}
+
+async fn next(receiver: &mut Receiver) -> Envelope {
+    match timeout(PATIENCE, receiver.recv()).await {
+        Ok(Some(Incoming::Envelope(envelope))) => envelope,
+        other => panic!("no envelope: {other:?}"),
+    }
+}
+
+/// What came of a channel up to a whisper that is sent after everything else, by any node with interest.
+async fn until_whisper(broker: &Arc<dyn Broker>, channel: &ChannelKey, receiver: &mut Receiver) -> Vec<Envelope> {
+    broker.publish(whisper(channel, u64::MAX)).await.expect("publish");
+    let mut came = Vec::new();
+    loop {
+        let envelope = next(receiver).await;
+        match &envelope.content {
+            Content::Presence(change) if change.version == u64::MAX => return came,
+            _ => came.push(envelope),
+        }
+    }
+}
+
+fn offset(envelope: &Envelope) -> u64 {
+    match &envelope.content {
+        Content::Message(message) => message.position.expect("windows have positions").offset,
+        Content::Presence(_) => panic!("not a message"),
+    }
+}
+
+async fn append(broker: &Arc<dyn Broker>, append: Append, bounds: WindowBounds) -> (u64, bool) {
+    match broker.append(append, bounds).await.expect("append") {
+        Appended::At { position, duplicate, .. } => (position.offset, duplicate),
+        Appended::KeyConflict => panic!("conflict"),
+    }
+}
+
+fn offsets(entries: &[Entry]) -> Vec<u64> {
+    entries.iter().map(Entry::offset).collect()
+}
+
+pub(crate) async fn interest_brings_envelopes_to_every_node_once(cluster: &impl Cluster) {
+    let ((one_in, mut one_out), (two_in, mut two_out)) = (inbox(), inbox());
+    let (one, two) = (cluster.join(one_in).await, cluster.join(two_in).await);
+    let channel = key("eph:x");
+    one.subscribe(std::slice::from_ref(&channel)).await.expect("subscribe");
+    two.subscribe(std::slice::from_ref(&channel)).await.expect("subscribe");
+    for version in 1..=20 {
+        one.publish(whisper(&channel, version)).await.expect("publish");
+    }
+    for receiver in [&mut one_out, &mut two_out] {
+        let mut versions: Vec<u64> = Vec::new();
+        while versions.len() < 20 {
+            if let Content::Presence(change) = next(receiver).await.content {
+                versions.push(change.version);
+            }
+        }
+        versions.sort_unstable();
+        assert_eq!(versions, (1..=20).collect::<Vec<_>>(), "each once");
+    }
+}
+
+pub(crate) async fn without_interest_nothing_comes(cluster: &impl Cluster) {
+    let (inbox, mut receiver) = inbox();
+    let broker = cluster.join(inbox).await;
+    let (wanted, other) = (key("eph:wanted"), key("eph:other"));
+    broker.subscribe(&[wanted.clone(), other.clone()]).await.expect("subscribe");
+    broker.unsubscribe(std::slice::from_ref(&other)).await.expect("unsubscribe");
+    broker.publish(whisper(&other, 1)).await.expect("publish");
+    broker.publish(whisper(&key("eph:never"), 1)).await.expect("publish");
+    let came = until_whisper(&broker, &wanted, &mut receiver).await;
+    assert!(came.is_empty(), "{came:?}");
+}
+
+pub(crate) async fn tenants_do_not_meet(cluster: &impl Cluster) {
+    let (inbox, mut receiver) = inbox();
+    let broker = cluster.join(inbox).await;
+    let (ours, theirs) = (of_tenant("ours", "win:x"), of_tenant("theirs", "win:x"));
+    broker.subscribe(std::slice::from_ref(&ours)).await.expect("subscribe");
+    let foreign = Append { channel: theirs.clone(), ..draft("win:x", Some("k"), "1") };
+    append(&broker, foreign, WindowBounds::default()).await;
+    let own = Append { channel: ours.clone(), ..draft("win:x", Some("k"), "2") };
+    assert_eq!(append(&broker, own, WindowBounds::default()).await, (1, false), "numbered and keyed apart");
+    let came = until_whisper(&broker, &ours, &mut receiver).await;
+    assert_eq!(came.iter().map(offset).collect::<Vec<_>>(), [1]);
+    assert!(came.iter().all(|envelope| envelope.channel == ours));
+}
+
+pub(crate) async fn appends_are_numbered_and_published_once(cluster: &impl Cluster) {
+    let (inbox, mut receiver) = inbox();
+    let broker = cluster.join(inbox).await;
+    let channel = key("win:x");
+    broker.subscribe(std::slice::from_ref(&channel)).await.expect("subscribe");
+    for expected in 1..=50 {
+        assert_eq!(append(&broker, draft("win:x", None, "1"), WindowBounds::default()).await, (expected, false));
+    }
+    let mut came: Vec<u64> = until_whisper(&broker, &channel, &mut receiver).await.iter().map(offset).collect();
+    came.sort_unstable();
+    assert_eq!(came, (1..=50).collect::<Vec<_>>());
+}
+
+pub(crate) async fn racing_appends_leave_no_hole(cluster: &impl Cluster) {
+    let ((one_in, mut receiver), (two_in, _two_out)) = (inbox(), inbox());
+    let nodes = [cluster.join(one_in).await, cluster.join(two_in).await];
+    let channel = key("win:hot");
+    nodes[0].subscribe(std::slice::from_ref(&channel)).await.expect("subscribe");
+    let racing: Vec<_> = (0..200)
+        .map(|index| {
+            let broker = nodes[index % 2].clone();
+            tokio::spawn(async move { append(&broker, draft("win:hot", None, "1"), WindowBounds::default()).await.0 })
+        })
+        .collect();
+    let mut given = Vec::new();
+    for racer in racing {
+        given.push(racer.await.expect("no panic"));
+    }
+    given.sort_unstable();
+    assert_eq!(given, (1..=200).collect::<Vec<_>>());
+    let mut came: Vec<u64> = until_whisper(&nodes[1], &channel, &mut receiver).await.iter().map(offset).collect();
+    came.sort_unstable();
+    assert_eq!(came, given);
+}
+
+pub(crate) async fn a_key_again_gives_the_first_place_and_publishes_nothing(cluster: &impl Cluster) {
+    let (inbox, mut receiver) = inbox();
+    let broker = cluster.join(inbox).await;
+    let channel = key("win:x");
+    broker.subscribe(std::slice::from_ref(&channel)).await.expect("subscribe");
+    let first = draft("win:x", Some("k"), "{\"a\":1}");
+    let again = Append { id: MessageId::from_parts(1, 1), time: BEGIN_MS + 1, ..first.clone() };
+    let Ok(Appended::At { id, position, time, duplicate: false }) =
+        broker.append(first.clone(), WindowBounds::default()).await
+    else {
+        panic!("not appended")
+    };
+    let repeated = broker.append(again, WindowBounds::default()).await;
+    assert_eq!(repeated, Ok(Appended::At { id, position, time, duplicate: true }));
+    let other = draft("win:x", Some("k"), "{\"a\":2}");
+    assert_eq!(broker.append(other, WindowBounds::default()).await, Ok(Appended::KeyConflict));
+    let conflating = Append { conflate_key: Some(Key::parse("c").expect("valid")), ..first };
+    assert_eq!(broker.append(conflating, WindowBounds::default()).await, Ok(Appended::KeyConflict));
+    assert_eq!(until_whisper(&broker, &channel, &mut receiver).await.len(), 1);
+}
+
+pub(crate) async fn keys_belong_to_a_publisher_and_a_channel(cluster: &impl Cluster) {
+    let (inbox, _receiver) = inbox();
+    let broker = cluster.join(inbox).await;
+    assert_eq!(append(&broker, draft("win:x", Some("k"), "1"), WindowBounds::default()).await, (1, false));
+    let other = Append { publisher: "user/b".into(), ..draft("win:x", Some("k"), "1") };
+    assert_eq!(append(&broker, other, WindowBounds::default()).await, (2, false));
+    assert_eq!(append(&broker, draft("win:y", Some("k"), "1"), WindowBounds::default()).await, (1, false));
+}
+
+pub(crate) async fn keys_go_with_their_messages(cluster: &impl Cluster) {
+    let (inbox, _receiver) = inbox();
+    let broker = cluster.join(inbox).await;
+    let bounds = WindowBounds { messages: 3, ..WindowBounds::default() };
+    append(&broker, draft("win:x", Some("k"), "1"), bounds).await;
+    for _ in 0..3 {
+        append(&broker, draft("win:x", None, "1"), bounds).await;
+    }
+    assert_eq!(
+        append(&broker, draft("win:x", Some("k"), "1"), bounds).await,
+        (5, false),
+        "the first is gone with its key"
+    );
+}
+
+pub(crate) async fn pages_are_read_in_both_directions(cluster: &impl Cluster) {
+    let (inbox, _receiver) = inbox();
+    let broker = cluster.join(inbox).await;
+    for _ in 0..10 {
+        append(&broker, draft("win:x", None, "\"0123456789\""), WindowBounds::default()).await;
+    }
+    let channel = key("win:x");
+    let table: [(ReadFrom, u32, usize, &[u64], bool); 7] = [
+        (ReadFrom::After(0), 4, usize::MAX, &[1, 2, 3, 4], true),
+        (ReadFrom::After(8), 4, usize::MAX, &[9, 10], false),
+        (ReadFrom::After(10), 4, usize::MAX, &[], false),
+        (ReadFrom::After(99), 4, usize::MAX, &[], false),
+        (ReadFrom::Before(11), 3, usize::MAX, &[10, 9, 8], true),
+        (ReadFrom::Before(3), 9, usize::MAX, &[2, 1], false),
+        (ReadFrom::After(0), 9, 1, &[1], true),
+    ];
+    for (from, limit, bytes, expected, more) in table {
+        let page = broker.read(&channel, from, limit, bytes).await.expect("read");
+        assert_eq!((offsets(&page.entries).as_slice(), page.more), (expected, more), "{from:?} {limit} {bytes}");
+        assert_eq!((page.head.position.offset, page.head.low), (10, 0));
+    }
+}
+
+pub(crate) async fn windows_keep_their_bounds(cluster: &impl Cluster) {
+    let (inbox, _receiver) = inbox();
+    let broker = cluster.join(inbox).await;
+    let by_count = WindowBounds { messages: 5, ..WindowBounds::default() };
+    let by_bytes = WindowBounds { bytes: 2_000, ..WindowBounds::default() };
+    let by_age = WindowBounds { age_s: 60, ..WindowBounds::default() };
+    for _ in 0..20 {
+        append(&broker, draft("win:count", None, "1"), by_count).await;
+        append(&broker, draft("win:bytes", None, &format!("\"{}\"", "x".repeat(400))), by_bytes).await;
+        append(&broker, draft("win:age", None, "1"), by_age).await;
+    }
+    let count = broker.read(&key("win:count"), ReadFrom::After(0), 100, usize::MAX).await.expect("read");
+    assert_eq!((offsets(&count.entries), count.head.low), ((16..=20).collect(), 15));
+    let bytes = broker.read(&key("win:bytes"), ReadFrom::After(0), 100, usize::MAX).await.expect("read");
+    assert!((1..=4).contains(&bytes.entries.len()), "{}", bytes.entries.len());
+    cluster.pass(61_000).await;
+    let age = broker.read(&key("win:age"), ReadFrom::After(0), 100, usize::MAX).await.expect("read");
+    assert_eq!((age.entries.len(), age.head.low), (0, 20), "all have aged");
+}
+
+pub(crate) async fn numbering_survives_an_empty_window(cluster: &impl Cluster) {
+    let (inbox, _receiver) = inbox();
+    let broker = cluster.join(inbox).await;
+    let bounds = WindowBounds { age_s: 60, ..WindowBounds::default() };
+    for _ in 0..7 {
+        append(&broker, draft("win:x", None, "1"), bounds).await;
+    }
+    let before = broker.heads(&[key("win:x")]).await.expect("heads")[0];
+    cluster.pass(3_600_000).await;
+    let late = Append { time: BEGIN_MS + 3_600_000, ..draft("win:x", None, "1") };
+    assert_eq!(append(&broker, late, bounds).await, (8, false));
+    let after = broker.heads(&[key("win:x")]).await.expect("heads")[0];
+    assert_eq!(before.position.epoch, after.position.epoch);
+}
+
+pub(crate) async fn old_positions_are_judged(cluster: &impl Cluster) {
+    let (inbox, _receiver) = inbox();
+    let broker = cluster.join(inbox).await;
+    for _ in 0..5 {
+        append(&broker, draft("win:x", None, "1"), WindowBounds::default()).await;
+    }
+    let channel = key("win:x");
+    let epoch = broker.heads(std::slice::from_ref(&channel)).await.expect("heads")[0].position.epoch;
+    let judge = |epoch, offset| broker.continuity(&channel, Position::new(epoch, offset));
+    assert_eq!(judge(epoch, 3).await, Ok(Continuity::Proven { offset: 3 }));
+    assert_eq!(judge(epoch, 5).await, Ok(Continuity::Proven { offset: 5 }));
+    assert!(matches!(judge(epoch, 6).await, Ok(Continuity::Broken { since: 5, .. })), "beyond the head");
+    let foreign = Epoch::from_u64(epoch.to_u64() ^ 1);
+    assert!(matches!(judge(foreign, 3).await, Ok(Continuity::Broken { since: 0, .. })), "another epoch");
+}
+
+pub(crate) async fn heads_come_in_the_order_asked_for(cluster: &impl Cluster) {
+    let (inbox, _receiver) = inbox();
+    let broker = cluster.join(inbox).await;
+    append(&broker, draft("win:b", None, "1"), WindowBounds::default()).await;
+    let heads = broker.heads(&[key("win:a"), key("win:b"), key("win:a")]).await.expect("heads");
+    assert_eq!(heads.iter().map(|head| head.position.offset).collect::<Vec<_>>(), [0, 1, 0]);
+    assert_eq!(heads[0], heads[2], "asking changes nothing");
+}

@@ -51,11 +51,6 @@ pub(crate) const EXCEPTIONS: &[Exception] = &[
     },
     Exception {
         rule: Rule::Sleep,
-        place: "hub/tests/wire/silent_peers_are_found.rs",
-        reason: "paces a peer that speaks now and then; the heartbeats of the hub have to pass, over a real socket",
-    },
-    Exception {
-        rule: Rule::Sleep,
         place: "hub/tests/crash/load.rs",
         reason: "looks again, with a deadline, at what many clients have counted and noted",
     },

@@ -102,7 +102,7 @@ async fn that_asked_for_it_get_the_latest_of_each_key() {
     for number in 0..COUNT {
         let key = Key::parse(&format!("k{}", number % 5)).expect("a key");
         let id = writer.next_id();
-        let data = draft("live:a", &format!("[{number},\"{}\"]", "x".repeat(100)));
+        let data = draft("live:a", &format!("[{number},\"{}\"]", "x".repeat(800)));
         writer.send(&ClientFrame::Publish(id, Publish { conflate_key: Some(key), ..data })).await;
         if number % 50 == 49 {
             writer.answer(id).await;

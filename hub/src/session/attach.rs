@@ -181,7 +181,8 @@ fn settled(state: &mut State, attaching: &Attaching) -> (Attached, CatchUp) {
     match &attaching.begin {
         Begin::Now => (Attached::fresh(here), CatchUp::Live(here)),
         Begin::At(since) => {
-            let head = here.unwrap_or(*since);
+            // A new epoch that began since the question is told by a gap behind this answer, not by the answer.
+            let head = here.filter(|here| here.epoch == since.epoch).unwrap_or(*since);
             let replay = Range { from: since.offset + 1, to: head.offset.max(since.offset) };
             (Attached { outcome: Outcome::Continued { replay }, head: Some(head) }, live_or_after(*since))
         }

@@ -313,7 +313,7 @@ impl Driver {
     fn hang_up(&mut self) {
         if let Link::Up(socket) = &mut self.link {
             // A courtesy: the close frame leaves if there is room for it now.
-            let _ = socket.close(None).now_or_never();
+            let _ = (**socket).close(None).now_or_never();
         }
         self.link = Link::Down;
     }

@@ -11,7 +11,7 @@ use hubbub_protocol::{Epoch, Position};
 use rand::RngExt;
 
 use super::window::Window;
-use super::{Broker, BrokerError, Content, Envelope, Inbox, lane_of};
+use super::{Broker, BrokerError, Content, Envelope, Inbox, Link, lane_of};
 use crate::clock::Clock;
 use crate::namespace::WindowBounds;
 
@@ -202,6 +202,10 @@ impl Broker for MemoryBroker {
 
     async fn continuity(&self, channel: &ChannelKey, position: Position) -> Result<Continuity, BrokerError> {
         Ok(self.with_window(channel, |window| window.continuity(position)))
+    }
+
+    fn link(&self) -> Link {
+        Link::Well
     }
 }
 

@@ -8,39 +8,12 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use hubbub_persistence::{Append, Appended, Continuity, Head, Page, ReadFrom};
 use hubbub_protocol::channel::ChannelKey;
-use hubbub_protocol::frame::PresenceChange;
-use hubbub_protocol::{Message, Position};
+pub use hubbub_protocol::envelope::{Content, Envelope, Order};
+use hubbub_protocol::{ChannelName, Position, TenantId};
 use tokio::sync::mpsc;
 
+use crate::auth::identity::OWN_TENANT;
 use crate::namespace::WindowBounds;
-
-/// What one node tells the others about a channel.
-#[derive(Clone, Debug)]
-pub struct Envelope {
-    /// Which channel.
-    pub channel: ChannelKey,
-    /// What is told.
-    pub content: Content,
-}
-
-/// What an envelope holds.
-#[derive(Clone, Debug)]
-pub enum Content {
-    /// A message. Its position is set when the channel has a log.
-    Message(Message),
-    /// Somebody joined or left.
-    Presence(PresenceChange),
-}
-
-impl Envelope {
-    /// About how many bytes it takes while it waits.
-    pub fn cost(&self) -> usize {
-        match &self.content {
-            Content::Message(message) => message.cost(),
-            Content::Presence(_) => 256,
-        }
-    }
-}
 
 /// What a broker hands to its node.
 #[derive(Clone, Debug)]
@@ -59,11 +32,23 @@ pub enum BrokerError {
     Unavailable(String),
 }
 
+/// How a node's way to the others is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Link {
+    /// Everything comes and goes.
+    Well,
+    /// The broker can not be reached; what is told now stays on this node. Why, for an operator.
+    Away(String),
+    /// The broker answers, yet nothing comes from it: a fault of this node. Why, for an operator.
+    Deaf(String),
+}
+
 /// Carries envelopes between nodes, and keeps `window` logs.
 ///
 /// Obligations, checked by the conformance suite of the broker:
 /// - **Interest.** After `subscribe` answered, every envelope of the channel that is published later, by any node and by this
-///   one, is handed to [`Inbox`], unless the link breaks; then `Sweep` names the channel as soon as the link is back.
+///   one, is handed to [`Inbox`], unless the link breaks; then `Sweep` names the channel as soon as the link is back. While
+///   the link is away `subscribe` answers all the same: this node's own envelopes come, and the `Sweep` follows.
 /// - **Order.** None is promised between envelopes: nodes race. Positions tell.
 /// - **Window logs.** `append` numbers, stores, deduplicates by key and publishes in one step: an envelope is published for
 ///   what was appended, exactly once, and for nothing else. Offsets count 1, 2, 3 … in an epoch.
@@ -98,36 +83,77 @@ pub trait Broker: Send + Sync + 'static {
 
     /// What an old position of a window is worth now.
     async fn continuity(&self, channel: &ChannelKey, position: Position) -> Result<Continuity, BrokerError>;
+
+    /// How the way to the other nodes is, as far as is known now. Asks nobody.
+    fn link(&self) -> Link;
 }
 
-/// Where a broker puts what comes in: one bounded queue for each lane, chosen by the channel. A full queue makes the
-/// broker wait.
+/// The channel on which nodes tell each other what to do to live sessions. Belongs to the hub's own tenant.
+pub fn control_channel() -> ChannelKey {
+    // Both follow the rules of names.
+    let tenant = TenantId::parse(OWN_TENANT).expect("a valid name");
+    ChannelKey::new(tenant, ChannelName::parse("control:nodes").expect("a valid name"))
+}
+
+/// What comes on the control channel.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum ControlNotice {
+    /// Do this.
+    Order(Order),
+    /// Orders may have been lost: look at the store.
+    Missed,
+}
+
+/// Where a broker puts what comes in: one bounded queue for each lane, chosen by the channel, and one for control. A full
+/// queue makes the broker wait.
 #[derive(Clone, Debug)]
 pub struct Inbox {
     lanes: Arc<[mpsc::Sender<Incoming>]>,
+    control: Option<mpsc::Sender<ControlNotice>>,
 }
 
 impl Inbox {
-    /// An inbox over the queues of the lanes; there must be one at least.
+    /// An inbox over the queues of the lanes; there must be one at least. Nobody listens to control.
     pub fn new(lanes: Vec<mpsc::Sender<Incoming>>) -> Self {
-        Self { lanes: lanes.into() }
+        Self { lanes: lanes.into(), control: None }
     }
 
-    /// Hands an envelope to its lane.
+    /// The same with a queue for control.
+    #[must_use]
+    pub fn with_control(self, control: mpsc::Sender<ControlNotice>) -> Self {
+        Self { control: Some(control), ..self }
+    }
+
+    /// Hands an envelope to its lane, or an order to control.
     pub async fn deliver(&self, envelope: Envelope) {
+        if let Content::Order(order) = envelope.content {
+            return self.tell_control(ControlNotice::Order(order)).await;
+        }
         let lane = lane_of(&envelope.channel, self.lanes.len());
         // A lane that is gone means that the node is closing: nobody is left to deliver to.
         let _ = self.lanes[lane].send(Incoming::Envelope(envelope)).await;
     }
 
-    /// Tells the lanes that deliveries of these channels may have been lost.
+    /// Tells the lanes, or control, that deliveries of these channels may have been lost.
     pub async fn sweep(&self, channels: &[ChannelKey]) {
+        let control = control_channel();
         let mut by_lane = vec![Vec::new(); self.lanes.len()];
         for channel in channels {
-            by_lane[lane_of(channel, self.lanes.len())].push(channel.clone());
+            if *channel == control {
+                self.tell_control(ControlNotice::Missed).await;
+            } else {
+                by_lane[lane_of(channel, self.lanes.len())].push(channel.clone());
+            }
         }
         for (lane, channels) in self.lanes.iter().zip(by_lane).filter(|(_, channels)| !channels.is_empty()) {
             let _ = lane.send(Incoming::Sweep(channels)).await;
+        }
+    }
+
+    async fn tell_control(&self, notice: ControlNotice) {
+        if let Some(control) = &self.control {
+            // Control that is gone means that the node is closing.
+            let _ = control.send(notice).await;
         }
     }
 }

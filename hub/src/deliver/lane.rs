@@ -263,8 +263,7 @@ impl Lane {
     /// Hands what leaves to the shards that want it, then reads the log if the channel asks for it.
     async fn emit(&mut self, channel: &ChannelKey, out: Vec<Out>) {
         if let Some(known) = self.channels.get(channel) {
-            for out in out {
-                let delivery = deliverable(channel, out);
+            for delivery in out.into_iter().filter_map(|out| deliverable(channel, out)) {
                 for shard in &known.shards {
                     self.parts.shards[*shard].send(Mail::Delivery(delivery.clone())).await;
                 }
@@ -291,7 +290,7 @@ async fn read_on(
     Ok((resumption, page))
 }
 
-fn deliverable(channel: &ChannelKey, out: Out) -> Delivery {
+fn deliverable(channel: &ChannelKey, out: Out) -> Option<Delivery> {
     let (position, conflate_key, cost, frame) = match out {
         Out::Envelope(Envelope { content: Content::Message(message), .. }) => {
             (message.position, message.conflate_key.clone(), message.cost(), ServerFrame::Message(message))
@@ -299,6 +298,8 @@ fn deliverable(channel: &ChannelKey, out: Out) -> Delivery {
         Out::Envelope(Envelope { content: Content::Presence(change), .. }) => {
             (None, None, 256, ServerFrame::Presence(change))
         }
+        // Orders go to control, not to subscribers.
+        Out::Envelope(Envelope { content: Content::Order(_), .. }) => return None,
         Out::Gap(at, lost, reason) => {
             if reason == GapReason::Lost {
                 metrics::counter!("hubbub_lost_messages_total").increment(lost.to - lost.from + 1);
@@ -308,5 +309,6 @@ fn deliverable(channel: &ChannelKey, out: Out) -> Delivery {
         }
     };
     let presence = matches!(frame, ServerFrame::Presence(_));
-    Delivery { channel: channel.clone(), position, presence, conflate_key, encoded: Encoded::new(frame), cost }
+    let encoded = Encoded::new(frame);
+    Some(Delivery { channel: channel.clone(), position, presence, conflate_key, encoded, cost })
 }

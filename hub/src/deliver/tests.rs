@@ -12,7 +12,7 @@ use hubbub_protocol::{Data, Epoch, Message, MessageId, Position};
 use tokio::time::timeout;
 
 use super::{Intake, Interest, Parts};
-use crate::broker::{Broker, BrokerError, Content, Envelope, Inbox};
+use crate::broker::{Broker, BrokerError, Content, Envelope, Inbox, Link};
 use crate::limits::Limits;
 use crate::logs::Logs;
 use crate::namespace::{LogKind, WindowBounds};
@@ -77,6 +77,10 @@ impl Broker for Lossy {
 
     async fn continuity(&self, _: &ChannelKey, position: Position) -> Result<Continuity, BrokerError> {
         Ok(Continuity::Proven { offset: position.offset })
+    }
+
+    fn link(&self) -> Link {
+        Link::Well
     }
 }
 

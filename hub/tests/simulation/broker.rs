@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use hubbub::broker::memory::{Bus, MemoryBroker};
-use hubbub::broker::{Broker, BrokerError, Content, Envelope, Inbox};
+use hubbub::broker::{Broker, BrokerError, Content, Envelope, Inbox, Link};
 use hubbub::clock::Clock;
 use hubbub::namespace::WindowBounds;
 use hubbub_persistence::{Append, Appended, Continuity, Head, Page, ReadFrom};
@@ -300,5 +300,9 @@ impl Broker for SimBroker {
     async fn continuity(&self, channel: &ChannelKey, position: Position) -> Result<Continuity, BrokerError> {
         self.network.travel().await;
         self.network.windows().continuity(channel, position).await
+    }
+
+    fn link(&self) -> Link {
+        Link::Well
     }
 }

@@ -1,0 +1,69 @@
+//! What one node tells the others. Knows nothing of how it gets there.
+
+use crate::channel::{ChannelKey, TenantId, UserId};
+use crate::frame::PresenceChange;
+use crate::message::Message;
+
+/// What is told, and about which channel.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Envelope {
+    /// Which channel.
+    pub channel: ChannelKey,
+    /// What is told.
+    pub content: Content,
+}
+
+/// What an envelope holds.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Content {
+    /// A message. Its position is set when the channel has a log.
+    Message(Message),
+    /// Somebody joined or left.
+    Presence(PresenceChange),
+    /// Something to be done to live sessions. Travels on the control channel, which no client can name.
+    Order(Order),
+}
+
+/// What every node does to the sessions that it holds.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Order {
+    /// Close the connections of a user.
+    Disconnect {
+        /// Of which tenant.
+        tenant: TenantId,
+        /// Whose.
+        user: UserId,
+        /// Whether they may come back at once.
+        reconnect: bool,
+    },
+    /// A token is void. The store remembers it.
+    RevokeToken {
+        /// Of which tenant.
+        tenant: TenantId,
+        /// Its `jti`.
+        token: String,
+        /// It can be forgotten from then on, in milliseconds since 1970.
+        until: u64,
+    },
+    /// Older tokens of a user are void. The store remembers it.
+    RevokeUser {
+        /// Of which tenant.
+        tenant: TenantId,
+        /// Whose.
+        user: UserId,
+        /// Tokens issued before this second are void.
+        before: u64,
+        /// It can be forgotten from then on, in milliseconds since 1970.
+        until: u64,
+    },
+}
+
+impl Envelope {
+    /// About how many bytes it takes while it waits.
+    pub fn cost(&self) -> usize {
+        match &self.content {
+            Content::Message(message) => message.cost(),
+            Content::Presence(_) | Content::Order(_) => 256,
+        }
+    }
+}

@@ -1,4 +1,6 @@
-//! Control: what a service or an operator does to live sessions of this node.
+//! Control: what a service or an operator does to live sessions, on this node at once and on the others by orders.
+
+pub mod orders;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,32 +11,74 @@ use hubbub_protocol::channel::{ChannelKey, ChannelName, TenantId, UserId};
 use tokio::sync::oneshot;
 
 use crate::auth::revocation::Revocations;
+use crate::broker::{Broker, Content, Envelope, Order, control_channel};
 use crate::shard::mail::{CloseOrder, ConnectionReport, Mail, Mailbox, ShardReport};
 
-/// Acts on all shards of a node.
+/// Acts on all shards of a node, and tells the other nodes.
 #[derive(Clone)]
 pub struct Control {
     shards: Arc<[Mailbox]>,
     store: Arc<dyn Store>,
+    broker: Arc<dyn Broker>,
     revocations: Arc<Revocations>,
 }
 
 impl Control {
-    /// Over these shards; revocations are remembered in the store.
-    pub fn new(shards: Arc<[Mailbox]>, store: Arc<dyn Store>, revocations: Arc<Revocations>) -> Self {
-        Self { shards, store, revocations }
+    /// Over these shards; revocations are remembered in the store, orders travel by the broker.
+    pub fn new(
+        shards: Arc<[Mailbox]>,
+        store: Arc<dyn Store>,
+        broker: Arc<dyn Broker>,
+        revocations: Arc<Revocations>,
+    ) -> Self {
+        Self { shards, store, broker, revocations }
     }
 
-    /// Closes the connections of a user; answers how many there were.
+    /// Closes the connections of a user on every node; answers how many there were on this one.
     pub async fn disconnect(&self, tenant: TenantId, user: UserId, reconnect: bool) -> usize {
-        let code = if reconnect { CloseCode::Reconnect } else { CloseCode::Disconnected };
-        self.close(CloseOrder { tenant, user: Some(user), token_id: None, issued_before: None, code }).await
+        let closed = self.close(disconnection(tenant.clone(), user.clone(), reconnect)).await;
+        self.tell(Order::Disconnect { tenant, user, reconnect }).await;
+        closed
     }
 
-    /// Remembers the revocation first, so that nobody slips in behind the closing of sockets, then closes them; answers
-    /// how many there were.
+    /// Remembers the revocation first, so that nobody slips in behind the closing of sockets, then closes them on every
+    /// node; answers how many there were on this one.
     pub async fn revoke(&self, revocation: Revocation) -> Result<usize, StoreError> {
         self.store.revoke(revocation.clone()).await?;
+        let closed = self.enforce(revocation.clone()).await;
+        self.tell(order_of(revocation)).await;
+        Ok(closed)
+    }
+
+    /// Does what another node asks for. This node's own orders come back to it and find nothing left to do.
+    async fn obey(&self, order: Order) {
+        match order {
+            Order::Disconnect { tenant, user, reconnect } => {
+                self.close(disconnection(tenant, user, reconnect)).await;
+            }
+            Order::RevokeToken { tenant, token, until } => {
+                self.enforce(Revocation { tenant, subject: RevokedSubject::Token(token), until }).await;
+            }
+            Order::RevokeUser { tenant, user, before, until } => {
+                self.enforce(Revocation { tenant, subject: RevokedSubject::User { user, before }, until }).await;
+            }
+        }
+    }
+
+    /// Looks in the store for revocations that this node was not told of.
+    async fn look(&self, now_ms: u64) {
+        match self.store.revocations(now_ms).await {
+            Ok(revocations) => {
+                for revocation in revocations {
+                    self.enforce(revocation).await;
+                }
+            }
+            Err(error) => tracing::warn!(%error, "could not look for revocations, trying again"),
+        }
+    }
+
+    /// Closes the sessions that a revocation hits, unless it was known already.
+    async fn enforce(&self, revocation: Revocation) -> usize {
         let (tenant, code) = (revocation.tenant.clone(), CloseCode::Revoked);
         let order = match revocation.subject.clone() {
             RevokedSubject::Token(token) => {
@@ -44,8 +88,15 @@ impl Control {
                 CloseOrder { tenant, user: Some(user), token_id: None, issued_before: Some(before), code }
             }
         };
-        self.revocations.insert(revocation);
-        Ok(self.close(order).await)
+        if self.revocations.insert(revocation) { self.close(order).await } else { 0 }
+    }
+
+    /// Best effort: what is not told is found in the store.
+    async fn tell(&self, order: Order) {
+        let envelope = Envelope { channel: control_channel(), content: Content::Order(order) };
+        if let Err(error) = self.broker.publish(envelope).await {
+            tracing::warn!(%error, "an order could not be told to other nodes");
+        }
     }
 
     async fn close(&self, order: CloseOrder) -> usize {
@@ -102,5 +153,18 @@ impl Control {
             answers.extend(answer.await);
         }
         answers
+    }
+}
+
+fn disconnection(tenant: TenantId, user: UserId, reconnect: bool) -> CloseOrder {
+    let code = if reconnect { CloseCode::Reconnect } else { CloseCode::Disconnected };
+    CloseOrder { tenant, user: Some(user), token_id: None, issued_before: None, code }
+}
+
+fn order_of(revocation: Revocation) -> Order {
+    let Revocation { tenant, subject, until } = revocation;
+    match subject {
+        RevokedSubject::Token(token) => Order::RevokeToken { tenant, token, until },
+        RevokedSubject::User { user, before } => Order::RevokeUser { tenant, user, before, until },
     }
 }

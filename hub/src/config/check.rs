@@ -130,6 +130,7 @@ fn limits(config: &Config, found: &mut Found) {
         ("connect_timeout_ms", limits.connect_timeout_ms),
         ("header_timeout_ms", limits.header_timeout_ms),
         ("reorder_bytes", limits.reorder_bytes as u64),
+        ("hot_messages", limits.hot_messages as u64),
         ("sse_heartbeat_ms", limits.sse_heartbeat_ms),
         ("sse_rotation_ms", limits.sse_rotation_ms),
         ("api_connections", limits.api_connections as u64),
@@ -140,6 +141,7 @@ fn limits(config: &Config, found: &mut Found) {
     for (name, value) in above_zero {
         found.unless(value > 0, &format!("limits.{name}"), "must be above 0");
     }
+    found.unless(limits.hot_messages <= 100_000, "limits.hot_messages", "is at most 100,000");
     let fits = limits.outbox_bytes >= limits.frame_bytes;
     found.unless(fits, "limits.outbox_bytes", "must be at least limits.frame_bytes, or a message could never be sent");
 }

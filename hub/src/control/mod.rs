@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 
 use crate::auth::revocation::Revocations;
 use crate::broker::{Broker, Content, Envelope, Order, control_channel};
+use crate::deliver::hot::Hot;
 use crate::shard::mail::{CloseOrder, ConnectionReport, Mail, Mailbox, ShardReport};
 
 /// Acts on all shards of a node, and tells the other nodes.
@@ -21,6 +22,7 @@ pub struct Control {
     store: Arc<dyn Store>,
     broker: Arc<dyn Broker>,
     revocations: Arc<Revocations>,
+    hot: Hot,
 }
 
 impl Control {
@@ -30,8 +32,9 @@ impl Control {
         store: Arc<dyn Store>,
         broker: Arc<dyn Broker>,
         revocations: Arc<Revocations>,
+        hot: Hot,
     ) -> Self {
-        Self { shards, store, broker, revocations }
+        Self { shards, store, broker, revocations, hot }
     }
 
     /// Closes the connections of a user on every node; answers how many there were on this one.
@@ -50,6 +53,11 @@ impl Control {
         Ok(closed)
     }
 
+    /// A message of the channel was erased: no node shows it from memory any more.
+    pub async fn erased(&self, channel: ChannelKey) {
+        self.hot.forget(&channel);
+    }
+
     /// Does what another node asks for. This node's own orders come back to it and find nothing left to do.
     async fn obey(&self, order: Order) {
         match order {
@@ -63,6 +71,12 @@ impl Control {
                 self.enforce(Revocation { tenant, subject: RevokedSubject::User { user, before }, until }).await;
             }
         }
+    }
+
+    /// Orders were missed: revocations are in the store; whatever was erased goes with all that is kept in memory.
+    async fn missed(&self, now_ms: u64) {
+        self.hot.forget_all();
+        self.look(now_ms).await;
     }
 
     /// Looks in the store for revocations that this node was not told of.

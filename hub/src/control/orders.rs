@@ -40,24 +40,20 @@ pub async fn follow(
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut since_look = 0;
     loop {
-        let look = tokio::select! {
+        tokio::select! {
             biased;
             notice = notices.recv() => match notice {
-                Some(ControlNotice::Order(order)) => {
-                    control.obey(order).await;
-                    false
-                }
-                Some(ControlNotice::Missed) => true,
+                Some(ControlNotice::Order(order)) => control.obey(order).await,
+                Some(ControlNotice::Missed) => control.missed(clock.now_ms()).await,
                 None => return,
             },
             _ = ticks.tick() => {
                 since_look += 1;
-                since_look >= CALM || broker.link() != Link::Well
+                if since_look >= CALM || broker.link() != Link::Well {
+                    since_look = 0;
+                    control.look(clock.now_ms()).await;
+                }
             }
-        };
-        if look {
-            since_look = 0;
-            control.look(clock.now_ms()).await;
         }
     }
 }

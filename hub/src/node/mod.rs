@@ -37,6 +37,7 @@ use crate::broker::Broker;
 use crate::broker::memory::{Bus, MemoryBroker};
 use crate::clock::Clock;
 use crate::control::{Control, orders};
+use crate::deliver::hot::{Hot, HotBounds};
 use crate::deliver::{Intake, Interest, Parts};
 use crate::limits::Limits;
 use crate::logs::Logs;
@@ -150,8 +151,14 @@ impl Node {
             revocations.insert(revocation);
         }
         let logs = Logs::new(broker.clone(), store.clone());
-        let parts =
-            Parts { broker: broker.clone(), logs: logs.clone(), shards: mailboxes.into(), limits: limits.clone() };
+        let hot = Hot::new(HotBounds::from(&*limits));
+        let parts = Parts {
+            broker: broker.clone(),
+            logs: logs.clone(),
+            hot: hot.clone(),
+            shards: mailboxes.into(),
+            limits: limits.clone(),
+        };
         let interest = Interest::start(lanes, &parts, &tokio::runtime::Handle::current());
         let probe_mailbox = readers.pop().unwrap_or_else(|| mailbox(1).1);
         let probe = Arc::new(Probe::start(broker.clone(), &interest, probe_mailbox, count).await);
@@ -159,7 +166,7 @@ impl Node {
         let presence = Presence::start(broker.clone(), Duration::from_millis(limits.presence_grace_ms));
         let publisher = Publisher::new(logs.clone(), broker.clone(), clock.clone(), limits.frame_bytes);
         let gatekeeper = Gatekeeper::new(bounds(&limits), clock.now_ms());
-        let control = Control::new(shards.clone(), store.clone(), broker.clone(), revocations.clone());
+        let control = Control::new(shards.clone(), store.clone(), broker.clone(), revocations.clone(), hot.clone());
         tokio::spawn(orders::follow(control.clone(), broker, clock.clone(), notices));
         let services = Services {
             node: name,
@@ -168,6 +175,7 @@ impl Node {
             revocations: revocations.clone(),
             publisher,
             logs,
+            hot: hot.clone(),
             presence,
             shards: shards.clone(),
             clock: clock.clone(),
@@ -197,6 +205,7 @@ impl Node {
         tokio::spawn(api::serve(internal_listener, api));
         let house = House {
             bus,
+            hot,
             store: store.clone(),
             policy,
             revocations,

@@ -12,6 +12,7 @@ pub mod auth;
 
 pub mod publish;
 
+pub mod guarded;
 pub mod logs;
 
 pub mod broker;
@@ -28,6 +29,7 @@ pub mod control;
 pub mod presence;
 
 pub mod admission;
+pub mod breaker;
 pub mod clock;
 pub mod limits;
 pub mod namespace;

@@ -64,7 +64,7 @@ pub struct Client {
 impl Client {
     /// Opens the first session. Later ones open by themselves.
     pub async fn connect(options: Options) -> Result<Self, ClientError> {
-        let target = Target::parse(&options.url, options.affinity.as_deref()).map_err(ClientError::Url)?;
+        let target = Target::parse(&options.url, options.affinity.text().as_deref()).map_err(ClientError::Url)?;
         let (within, events) = (options.connect_within, options.events.max(1));
         let (commands, receiver) = mpsc::channel(COMMANDS);
         let (states, state) = watch::channel(State::Connecting { why: String::new() });

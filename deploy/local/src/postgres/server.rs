@@ -1,5 +1,6 @@
 //! One Postgres server: database `hubbub`, a role that owns it and one that owns nothing.
 
+use std::path::Path;
 use std::process::Command;
 
 use super::options::Options;
@@ -55,6 +56,11 @@ impl Postgres {
     /// Its port; stays the same when it starts again.
     pub fn port(&self) -> u16 {
         self.port.number()
+    }
+
+    /// Where its data and its log are.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// As the superuser `postgres`.

@@ -13,7 +13,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
-use std::hash::{BuildHasher, RandomState};
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -68,8 +68,9 @@ pub(crate) trait Backend: Send + 'static {
 #[derive(Debug)]
 pub(crate) struct Batcher {
     lanes: Vec<Lane>,
-    /// Which lane is a channel's.
-    hasher: RandomState,
+    /// Which lane is a channel's. The same in every process: writers to the same channels then meet in one lane of each
+    /// node, and do not hold up other lanes while they wait for each other.
+    hasher: BuildHasherDefault<DefaultHasher>,
     places: Arc<Semaphore>,
     bytes: Arc<Semaphore>,
     bytes_max: u32,
@@ -115,7 +116,7 @@ impl Batcher {
         };
         Self {
             lanes: backends.into_iter().map(lane).collect(),
-            hasher: RandomState::new(),
+            hasher: BuildHasherDefault::default(),
             places: Arc::new(Semaphore::new(places)),
             bytes: Arc::new(Semaphore::new(bytes_max as usize)),
             bytes_max,

@@ -132,6 +132,7 @@ pub const METRICS: &[Metric] = &[
         Labels::None,
         "Messages that a log should hold and does not. Anything above 0 is an alarm.",
     ),
+    gauge("hubbub_hot_bytes", Unit::Bytes, "Newest messages of channels that are kept encoded for those who resume."),
     gauge("hubbub_window_bytes", Unit::Bytes, "What all `window` logs of the node hold together."),
     counter(
         "hubbub_window_evictions_total",

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hubbub_persistence::{Retention, Store, StoreError};
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::memory;
 use crate::admission::Gatekeeper;
@@ -12,6 +12,7 @@ use crate::auth::policy::Policy;
 use crate::auth::revocation::Revocations;
 use crate::broker::memory::Bus;
 use crate::clock::Clock;
+use crate::deliver::hot::Hot;
 use crate::namespace::{LogKind, Namespace};
 use crate::shard::mail::{Mail, Mailbox};
 
@@ -30,6 +31,7 @@ const RELAXED: f64 = 0.95;
 #[derive(Clone)]
 pub(super) struct House {
     pub(super) bus: Arc<Bus>,
+    pub(super) hot: Hot,
     pub(super) store: Arc<dyn Store>,
     pub(super) policy: Arc<Policy>,
     pub(super) revocations: Arc<Revocations>,
@@ -77,6 +79,7 @@ impl House {
         loop {
             ticks.tick().await;
             self.bus.expire();
+            self.hot.tidy(Instant::now());
             self.revocations.prune(self.clock.now_ms());
         }
     }

@@ -19,7 +19,7 @@ use hubbub_protocol::TenantId;
 use ipnet::IpNet;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep};
 
 use self::housekeeping::House;
@@ -36,7 +36,8 @@ use crate::auth::verifier::Verifier;
 use crate::broker::Broker;
 use crate::broker::memory::{Bus, MemoryBroker};
 use crate::clock::Clock;
-use crate::control::Control;
+use crate::control::{Control, orders};
+use crate::deliver::hot::{Hot, HotBounds};
 use crate::deliver::{Intake, Interest, Parts};
 use crate::limits::Limits;
 use crate::logs::Logs;
@@ -136,27 +137,37 @@ impl Node {
         let internal_listener = internal_listener.map_err(|error| StartError::Listen(settings.internal, error))?;
         let internal = internal_listener.local_addr().map_err(|error| StartError::Listen(settings.internal, error))?;
 
-        let revocations = Arc::new(Revocations::new());
-        for revocation in store.revocations(clock.now_ms()).await? {
-            revocations.insert(revocation);
-        }
         // One mailbox more than shards: the probe's.
         let (mailboxes, mut readers): (Vec<_>, Vec<_>) = (0..=count).map(|_| mailbox(limits.mailbox_messages)).unzip();
         let shards: Arc<[Mailbox]> = mailboxes[..count].into();
         let bus = Bus::new(limits.window_bytes_per_node, clock.clone());
         let lanes = Intake::new(count, limits.mailbox_messages);
-        let broker: Arc<dyn Broker> = Arc::new(MemoryBroker::new(bus.clone(), lanes.inbox()));
+        let (notify, notices) = mpsc::channel(orders::NOTICES);
+        let inbox = lanes.inbox().with_control(notify);
+        let broker: Arc<dyn Broker> = Arc::new(MemoryBroker::new(bus.clone(), inbox));
+        orders::listen(&*broker).await;
+        let revocations = Arc::new(Revocations::new());
+        for revocation in store.revocations(clock.now_ms()).await? {
+            revocations.insert(revocation);
+        }
         let logs = Logs::new(broker.clone(), store.clone());
-        let parts =
-            Parts { broker: broker.clone(), logs: logs.clone(), shards: mailboxes.into(), limits: limits.clone() };
+        let hot = Hot::new(HotBounds::from(&*limits));
+        let parts = Parts {
+            broker: broker.clone(),
+            logs: logs.clone(),
+            hot: hot.clone(),
+            shards: mailboxes.into(),
+            limits: limits.clone(),
+        };
         let interest = Interest::start(lanes, &parts, &tokio::runtime::Handle::current());
         let probe_mailbox = readers.pop().unwrap_or_else(|| mailbox(1).1);
         let probe = Arc::new(Probe::start(broker.clone(), &interest, probe_mailbox, count).await);
 
         let presence = Presence::start(broker.clone(), Duration::from_millis(limits.presence_grace_ms));
-        let publisher = Publisher::new(logs.clone(), broker, clock.clone(), limits.frame_bytes);
+        let publisher = Publisher::new(logs.clone(), broker.clone(), clock.clone(), limits.frame_bytes);
         let gatekeeper = Gatekeeper::new(bounds(&limits), clock.now_ms());
-        let control = Control::new(shards.clone(), store.clone(), revocations.clone());
+        let control = Control::new(shards.clone(), store.clone(), broker.clone(), revocations.clone(), hot.clone());
+        tokio::spawn(orders::follow(control.clone(), broker, clock.clone(), notices));
         let services = Services {
             node: name,
             verifier,
@@ -164,6 +175,7 @@ impl Node {
             revocations: revocations.clone(),
             publisher,
             logs,
+            hot: hot.clone(),
             presence,
             shards: shards.clone(),
             clock: clock.clone(),
@@ -193,6 +205,7 @@ impl Node {
         tokio::spawn(api::serve(internal_listener, api));
         let house = House {
             bus,
+            hot,
             store: store.clone(),
             policy,
             revocations,

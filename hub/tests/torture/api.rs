@@ -48,7 +48,11 @@ impl Api {
     }
 
     /// Publishes several messages, each with its key as its data; the places of those that were taken, in their order.
-    pub(crate) async fn batch(&self, node: usize, messages: &[(String, String)]) -> Result<Vec<Option<Entry>>, Failure> {
+    pub(crate) async fn batch(
+        &self,
+        node: usize,
+        messages: &[(String, String)],
+    ) -> Result<Vec<Option<Entry>>, Failure> {
         let publishes: Vec<Value> =
             messages.iter().map(|(channel, key)| json!({"channel": channel, "key": key, "data": key})).collect();
         let answer = self.post(node, "/v1/batch", json!({ "publishes": publishes })).await?;

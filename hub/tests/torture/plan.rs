@@ -10,6 +10,8 @@ use rand::{RngExt, SeedableRng};
 /// What stands between the nodes.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum Form {
+    /// Nothing: one node with everything inside.
+    Alone,
     Standalone,
     Sentinel,
     Cluster,
@@ -50,8 +52,8 @@ pub(crate) enum Fault {
 pub(crate) enum Victim {
     Node(usize),
     Postgres,
-    /// A shard of it; there is one except in a Cluster.
-    Redis(usize),
+    /// All of it: a Cluster of which two shards are down at a time could not fail over.
+    Redis,
     Sockets,
 }
 
@@ -63,6 +65,8 @@ pub(crate) struct Planned {
     pub(crate) victim: Victim,
     /// How long it stays broken before the repair begins.
     pub(crate) lasts: Duration,
+    /// Which shard of Redis, when it is about that.
+    pub(crate) shard: usize,
 }
 
 impl Form {
@@ -73,15 +77,38 @@ impl Form {
             RedisPause, StaleFailover,
         };
         match self {
+            Self::Alone => &[NodeKill, Cut, NodeRestart, NodePause],
             Self::Standalone => &[
-                NodeKill, RedisKill, Cut, PostgresKill, RedisLoss, NodeRestart, RedisPause, NodePause, PostgresPause,
-                RedisLoss, NodeKill, RedisKill,
+                NodeKill,
+                RedisKill,
+                Cut,
+                PostgresKill,
+                RedisLoss,
+                NodeRestart,
+                RedisPause,
+                NodePause,
+                PostgresPause,
+                RedisLoss,
+                NodeKill,
+                RedisKill,
             ],
             Self::Sentinel | Self::Cluster => &[
-                NodeKill, Failover, Cut, PostgresKill, NodeRestart, RedisPause, NodePause, StaleFailover,
+                NodeKill,
+                Failover,
+                Cut,
+                PostgresKill,
+                NodeRestart,
+                RedisPause,
+                NodePause,
+                StaleFailover,
                 PostgresPause,
             ],
         }
+    }
+
+    /// How many nodes it connects.
+    pub(crate) fn nodes(self) -> usize {
+        if self == Self::Alone { 1 } else { 3 }
     }
 
     fn shards(self) -> usize {
@@ -90,12 +117,12 @@ impl Form {
 }
 
 impl Fault {
-    fn victim(self, form: Form, nodes: usize, dice: &mut StdRng) -> Victim {
+    fn victim(self, nodes: usize, dice: &mut StdRng) -> Victim {
         match self {
             Self::NodeKill | Self::NodeRestart | Self::NodePause => Victim::Node(dice.random_range(0..nodes)),
             Self::PostgresKill | Self::PostgresPause => Victim::Postgres,
             Self::RedisKill | Self::RedisLoss | Self::RedisPause | Self::Failover | Self::StaleFailover => {
-                Victim::Redis(dice.random_range(0..form.shards()))
+                Victim::Redis
             }
             Self::Cut => Victim::Sockets,
         }
@@ -132,7 +159,7 @@ pub(crate) fn plan(seed: u64, form: Form, nodes: usize, length: Duration) -> Vec
         }
         // The one on top whose victim is whole; when there is none, later.
         let possible = (0..deck.len()).rev().find_map(|index| {
-            let victim = deck[index].victim(form, nodes, &mut dice);
+            let victim = deck[index].victim(nodes, &mut dice);
             free_at.get(&victim).is_none_or(|free| *free <= at).then_some((index, victim))
         });
         if let Some((index, victim)) = possible {
@@ -140,7 +167,8 @@ pub(crate) fn plan(seed: u64, form: Form, nodes: usize, length: Duration) -> Vec
             let (lasts, repair_ms) = fault.times();
             let lasts = Duration::from_millis(dice.random_range(lasts));
             free_at.insert(victim, at + lasts + Duration::from_millis(repair_ms));
-            plan.push(Planned { at, fault, victim, lasts });
+            let shard = dice.random_range(0..form.shards());
+            plan.push(Planned { at, fault, victim, lasts, shard });
         }
         at += Duration::from_millis(dice.random_range(150..2_000));
     }
@@ -176,10 +204,15 @@ mod tests {
         for (seed, form) in (0..20).zip(FORMS.into_iter().cycle()) {
             let plan = plan(seed, form, 3, LONG);
             let overlapping = |(first, second): &(&Planned, &Planned)| first.at + first.lasts > second.at;
-            let pairs: Vec<_> =
-                plan.iter().enumerate().flat_map(|(index, first)| plan[index + 1..].iter().map(move |second| (first, second))).collect();
+            let pairs: Vec<_> = plan
+                .iter()
+                .enumerate()
+                .flat_map(|(index, first)| plan[index + 1..].iter().map(move |second| (first, second)))
+                .collect();
             assert!(pairs.iter().any(overlapping), "seed {seed}, {form:?}");
-            assert!(!pairs.iter().filter(|pair| overlapping(pair)).any(|(first, second)| first.victim == second.victim));
+            assert!(
+                !pairs.iter().filter(|pair| overlapping(pair)).any(|(first, second)| first.victim == second.victim)
+            );
         }
     }
 }

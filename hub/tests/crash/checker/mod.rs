@@ -76,10 +76,6 @@ pub(crate) struct History {
 }
 
 impl History {
-    pub(crate) fn acknowledged(&self) -> usize {
-        self.publications.len()
-    }
-
     fn all_seen(&self) -> impl Iterator<Item = &Seen> {
         self.readings.iter().flat_map(|reading| &reading.seen)
     }

@@ -132,6 +132,12 @@ pub const METRICS: &[Metric] = &[
         Labels::None,
         "Messages that a log should hold and does not. Anything above 0 is an alarm.",
     ),
+    counter(
+        "hubbub_store_reads_total",
+        Unit::Count,
+        Labels::Known("question", || texts(&["read", "heads", "continuity"])),
+        "Questions to the store about durable logs: pages, heads of many channels at once, old positions.",
+    ),
     gauge("hubbub_hot_bytes", Unit::Bytes, "Newest messages of channels that are kept encoded for those who resume."),
     gauge("hubbub_window_bytes", Unit::Bytes, "What all `window` logs of the node hold together."),
     counter(
@@ -139,6 +145,12 @@ pub const METRICS: &[Metric] = &[
         Unit::Count,
         Labels::None,
         "Times that a window let messages go early because all windows together were over their budget.",
+    ),
+    counter(
+        "hubbub_redis_failures_total",
+        Unit::Count,
+        Labels::None,
+        "Commands to Redis that got no answer, or one that said `not now`.",
     ),
     gauge("hubbub_resident_bytes", Unit::Bytes, "Memory that the process holds."),
     counter(

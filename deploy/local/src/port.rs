@@ -7,6 +7,7 @@ use std::hash::BuildHasher;
 use std::net::{Ipv4Addr, TcpListener};
 
 use crate::error::{Error, during};
+use crate::program;
 
 /// Below it live the usual services of a machine.
 const LOWEST: u16 = 10_240;
@@ -46,13 +47,11 @@ impl Port {
 
     /// Takes this one, if nobody has it.
     fn take(number: u16) -> Result<Option<Self>, Error> {
-        let folder = std::env::temp_dir().join("hubbub-local-ports");
+        let folder = std::env::temp_dir().join(format!("hubbub-local-ports-{}", program::our_user()?));
         fs::create_dir_all(&folder).map_err(during("the folder of port locks"))?;
         let path = folder.join(number.to_string());
-        let Ok(lock) = File::options().create(true).append(true).open(&path) else {
-            // Another user's.
-            return Ok(None);
-        };
+        let lock = File::options().create(true).append(true).open(&path);
+        let lock = lock.map_err(during(format!("opening {}", path.display())))?;
         let ours = lock.try_lock().is_ok() && TcpListener::bind((Ipv4Addr::LOCALHOST, number)).is_ok();
         Ok(ours.then_some(Self { number, _lock: lock }))
     }

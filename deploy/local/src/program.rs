@@ -49,7 +49,7 @@ pub(crate) enum Account {
 impl Account {
     /// Ours, or the named one where we are root and the server refuses root.
     pub(crate) fn unless_root(name: &str) -> Result<Self, Error> {
-        if !we_are_root()? {
+        if our_user()? != 0 {
             return Ok(Self::Ours);
         }
         let accounts = fs::read_to_string("/etc/passwd").map_err(during("reading /etc/passwd"))?;
@@ -67,10 +67,9 @@ impl Account {
     }
 }
 
-/// Whether we may become somebody else.
-pub(crate) fn we_are_root() -> Result<bool, Error> {
-    let me = fs::metadata("/proc/self").map_err(during("looking at /proc/self"))?;
-    Ok(me.uid() == 0)
+/// As whom we run.
+pub(crate) fn our_user() -> Result<u32, Error> {
+    fs::metadata("/proc/self").map(|me| me.uid()).map_err(during("looking at /proc/self"))
 }
 
 /// Runs a command to its end and gives back what it printed, without the last line break.

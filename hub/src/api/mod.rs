@@ -41,7 +41,7 @@ use crate::admission::Gatekeeper;
 use crate::auth::service::ApiKeys;
 use crate::control::Control;
 use crate::limits::Limits;
-use crate::node::probe::Probe;
+use crate::probe::Probe;
 use crate::session::Services;
 
 pub use serve::serve;

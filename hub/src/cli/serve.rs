@@ -20,6 +20,7 @@ use crate::auth::ticket::{TICKET_SECRET_MIN, Tickets};
 use crate::auth::verifier::Verifier;
 use crate::clock::Clock;
 use crate::config::{Config, Reloadable};
+use crate::guarded::GuardedStore;
 use crate::node::{Node, Settings};
 use crate::telemetry;
 
@@ -75,7 +76,7 @@ async fn serve(args: &Args, config: Config, metrics: PrometheusHandle) -> Done {
     let mut terminate = signal(SignalKind::terminate()).map_err(CliError::Runtime)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(CliError::Runtime)?;
     let mut hangup = signal(SignalKind::hangup()).map_err(CliError::Runtime)?;
-    let (node, owners) = start(config, metrics).await?;
+    let (node, owners) = Box::pin(start(config, metrics)).await?;
     println!("ready public=http://{} internal=http://{}", node.public, node.internal);
     loop {
         tokio::select! {
@@ -101,6 +102,7 @@ async fn start(config: Config, metrics: PrometheusHandle) -> Result<(Node, Owner
     let clock = Arc::new(Clock::System);
     let store = Sqlite::open(SqliteSettings::new(&config.store.path, rand::rng().random())).await;
     let store: Arc<dyn Store> = Arc::new(store.map_err(|error| refused(&error))?);
+    let store: Arc<dyn Store> = Arc::new(GuardedStore::new(store, config.breaker));
     let Reloadable { namespaces, key_ring, services, origins } = config.reloadable()?;
     let owners = Owners {
         verifier: Arc::new(Verifier::new(key_ring, clock.clone())),

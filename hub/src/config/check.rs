@@ -92,6 +92,14 @@ fn backends(config: &Config, found: &mut Found) {
     let prefix = (1..=64).contains(&redis.prefix.len()) && redis.prefix.bytes().all(plain);
     found.unless(prefix, "redis.prefix", "has 1 to 64 of a-z A-Z 0-9 - _ .");
     found.unless((1..=64).contains(&redis.connections), "redis.connections", "is 1 to 64");
+    for (name, value) in [
+        ("failures", u64::from(config.breaker.failures)),
+        ("successes", u64::from(config.breaker.successes)),
+        ("probe_ms", config.breaker.probe_ms),
+        ("probe_max_ms", config.breaker.probe_max_ms),
+    ] {
+        found.unless(value > 0, &format!("breaker.{name}"), "must be above 0");
+    }
     // Over Redis every node would look for durable messages in a file of its own.
     let alone = redis.url.is_some() && store.postgres_url.is_none();
     let durable = config.namespaces.values().any(|namespace| namespace.log == LogKind::Durable);

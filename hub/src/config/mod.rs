@@ -25,6 +25,7 @@ use serde::{Deserialize, Serialize};
 use crate::auth::origin::{Origin, OriginRules};
 use crate::auth::ring::{KeyRing, TokenSettings};
 use crate::auth::service::{KeyHash, Service};
+use crate::breaker::BreakerSettings;
 use crate::limits::Limits;
 use crate::namespace::Namespaces;
 use backends::{RedisSettings, StoreSettings};
@@ -49,6 +50,8 @@ pub struct Config {
     pub store: StoreSettings,
     /// What carries messages between nodes.
     pub redis: RedisSettings,
+    /// When Redis or the store counts as away.
+    pub breaker: BreakerSettings,
     /// How the node logs.
     pub log: LogSettings,
     /// Pages and proxies.

@@ -105,6 +105,16 @@ pub const GROUPS: &[Group] = &[
         ],
     },
     Group {
+        prefix: "breaker",
+        intro: "When Redis or the store counts as away, so that nobody waits for it, and how often it is probed then.",
+        keys: &[
+            ("failures", Number, "Failures in a row after which it counts as away."),
+            ("successes", Number, "Successful probes in a row after which it is back."),
+            ("probe_ms", Number, "Time to the first probe."),
+            ("probe_max_ms", Number, "Each failed probe doubles that time, up to this."),
+        ],
+    },
+    Group {
         prefix: "log",
         intro: "How the node logs.",
         keys: &[

@@ -34,7 +34,7 @@ pub(super) fn copy(from: &Path, to: &Path) -> Result<(), Error> {
 /// The template, made if nobody has made it yet. Others who want it at the same time wait.
 fn template(account: Account) -> Result<PathBuf, Error> {
     let version = program::run(Command::new(program::find("initdb")?).arg("--version"))?;
-    let version: String = version.chars().filter(|letter| letter.is_ascii_alphanumeric() || *letter == '.').collect();
+    let version: String = version.chars().filter(|letter| letter.is_ascii_alphanumeric()).collect();
     let owner = if account == Account::Ours { "own" } else { "root" };
     let name = format!("hubbub-local-{version}-{VERSION}-{owner}");
     let path = std::env::temp_dir().join(&name);

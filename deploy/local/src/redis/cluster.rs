@@ -37,7 +37,7 @@ impl Cluster {
             members.push(server);
             buses.push(bus);
         }
-        let cluster = Self { members, buses: buses, shards: primaries };
+        let cluster = Self { members, buses, shards: primaries };
         cluster.introduce()?;
         cluster.assign()?;
         cluster.wait_until_healthy()?;

@@ -1,6 +1,8 @@
 //! The servers of a round, and how each fault is done to them and repaired. Blocks; knows nothing of clients.
 
 use std::net::SocketAddr;
+use std::path::Path;
+use std::process::Command;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::sleep;
 
@@ -37,17 +39,9 @@ impl Fleet {
     /// Starts Redis in this form and nodes on it.
     pub(crate) fn start(form: Form, postgres: Option<&SharedPostgres>) -> Result<Self, Error> {
         let redis = Redis::start(form)?;
-        let mut options = SETTINGS
-            .iter()
-            .fold(hub::Options::default().binary(binary()), |options, (name, value)| options.env(name, value));
-        if let Some(redis) = &redis {
-            options = options.env("HUBBUB_REDIS__URL", &redis.url());
-        }
-        if let Some(postgres) = postgres {
-            options = options.env("HUBBUB_STORE__POSTGRES_URL", &lock(postgres).url());
-        }
-        let nodes =
-            (0..form.nodes()).map(|number| Hub::start(options.clone().env("HUBBUB_NODE__NAME", &format!("n{number}"))));
+        let (redis_url, postgres_url) = (redis.as_ref().map(Redis::url), postgres.map(|postgres| lock(postgres).url()));
+        let options = |number| node(number, redis_url.as_deref(), postgres_url.as_deref());
+        let nodes = (0..form.nodes()).map(|number| Hub::start(options(number)));
         let nodes = nodes.collect::<Result<Vec<_>, _>>()?;
         let addresses = nodes.iter().map(|node| (node.public(), node.internal())).collect();
         let nodes = nodes.into_iter().map(Mutex::new).collect();
@@ -183,9 +177,31 @@ impl Redis {
     }
 }
 
+/// How a node of a fleet is started: its name and what it needs of others.
+pub(crate) fn node(number: usize, redis: Option<&str>, postgres: Option<&str>) -> hub::Options {
+    let options = hub::Options::default().binary(binary()).env("HUBBUB_NODE__NAME", &format!("n{number}"));
+    let options = SETTINGS.iter().fold(options, |options, (name, value)| options.env(name, value));
+    let backends = [("HUBBUB_REDIS__URL", redis), ("HUBBUB_STORE__POSTGRES_URL", postgres)];
+    let named = backends.into_iter().filter_map(|(name, url)| Some((name, url?)));
+    named.fold(options, |options, (name, url)| options.env(name, url))
+}
+
+/// Starts Postgres and makes its tables.
+pub(crate) fn postgres() -> Result<Postgres, Error> {
+    let postgres = Postgres::start(hubbub_local::postgres::Options::default())?;
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut migrate = Command::new(binary());
+    migrate.arg("migrate").current_dir(folder.path()).env_clear();
+    migrate.env("HUBBUB_STORE__POSTGRES_URL", postgres.url());
+    migrate.env("HUBBUB_STORE__POSTGRES_MIGRATE_URL", postgres.owner_url());
+    let output = migrate.output().expect("the hub starts");
+    assert!(output.status.success(), "hubbub migrate: {}", String::from_utf8_lossy(&output.stderr));
+    Ok(postgres)
+}
+
 /// The program of this build.
-pub(crate) fn binary() -> &'static std::path::Path {
-    std::path::Path::new(env!("CARGO_BIN_EXE_hubbub"))
+fn binary() -> &'static Path {
+    Path::new(env!("CARGO_BIN_EXE_hubbub"))
 }
 
 fn lock<T>(server: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -25,6 +25,13 @@ mod checker;
 mod report;
 mod sabotage;
 
+mod namespace;
+mod proxy;
+
+mod ghosts;
+mod half_dead;
+mod revocation;
+
 #[expect(dead_code, reason = "shared with the wire tests, which use all of it")]
 #[path = "../wire/harness.rs"]
 mod harness;
@@ -32,8 +39,6 @@ mod harness;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
-
-use hubbub_local::postgres::{Options, Postgres};
 
 use crate::fleet::SharedPostgres;
 use crate::plan::{FORMS, Form};
@@ -103,7 +108,7 @@ fn forms() -> Vec<Form> {
 }
 
 async fn postgres() -> SharedPostgres {
-    let started = tokio::task::spawn_blocking(|| Postgres::start(Options::default())).await.expect("no panic");
+    let started = tokio::task::spawn_blocking(fleet::postgres).await.expect("no panic");
     Arc::new(Mutex::new(started.unwrap_or_else(|error| panic!("Postgres does not start: {error}"))))
 }
 

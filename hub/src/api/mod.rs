@@ -39,6 +39,7 @@ use utoipa_axum::routes;
 
 use crate::admission::Gatekeeper;
 use crate::auth::service::ApiKeys;
+use crate::broker::Broker;
 use crate::control::Control;
 use crate::limits::Limits;
 use crate::probe::Probe;
@@ -63,6 +64,8 @@ pub struct Parts {
     pub store: Arc<dyn Store>,
     /// Sends canaries.
     pub probe: Arc<Probe>,
+    /// Whose link is told by readiness.
+    pub broker: Arc<dyn Broker>,
     /// Renders the metrics.
     pub metrics: PrometheusHandle,
     /// Memory above which newcomers are refused, in bytes.

@@ -142,7 +142,7 @@ impl Node {
         let publisher = Publisher::new(logs.clone(), broker.clone(), clock.clone(), limits.frame_bytes);
         let gatekeeper = Gatekeeper::new(bounds(&limits), clock.now_ms());
         let control = Control::new(shards.clone(), store.clone(), broker.clone(), revocations.clone(), hot.clone());
-        tokio::spawn(orders::follow(control.clone(), broker, clock.clone(), notices));
+        tokio::spawn(orders::follow(control.clone(), broker.clone(), clock.clone(), notices));
         let services = Services {
             node: name,
             verifier,
@@ -174,6 +174,7 @@ impl Node {
             gatekeeper: gatekeeper.clone(),
             store: store.clone(),
             probe,
+            broker,
             metrics: settings.metrics,
             memory_watermark: watermark,
         });

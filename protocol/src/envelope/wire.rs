@@ -14,7 +14,7 @@
 //! in the bytes at all, it is where they came from.
 
 use super::{Content, Envelope, Order};
-use crate::channel::{ChannelKey, TenantId, UserId};
+use crate::channel::{ChannelKey, ChannelName, TenantId, UserId};
 use crate::frame::{PresenceChange, PresenceKind};
 use crate::id::MessageId;
 use crate::message::{Data, Key, Message};
@@ -53,8 +53,9 @@ mod tag {
     pub(super) const UNTIL: u8 = 13;
     pub(super) const BEFORE: u8 = 14;
     pub(super) const RECONNECT: u8 = 15;
+    pub(super) const CHANNEL: u8 = 16;
     /// One more than the largest.
-    pub(super) const END: usize = 16;
+    pub(super) const END: usize = 17;
 }
 
 /// Why bytes are not an envelope for this node.
@@ -190,6 +191,7 @@ fn write_order(order: &Order, out: &mut Vec<u8>) {
         Order::Disconnect { tenant, .. } => (1, tenant),
         Order::RevokeToken { tenant, .. } => (2, tenant),
         Order::RevokeUser { tenant, .. } => (3, tenant),
+        Order::Erased { channel } => (4, &channel.tenant),
     };
     field(tag::ORDER, &[code], out);
     field(tag::TENANT, tenant.as_str().as_bytes(), out);
@@ -207,6 +209,7 @@ fn write_order(order: &Order, out: &mut Vec<u8>) {
             number(tag::BEFORE, *before, out);
             number(tag::UNTIL, *until, out);
         }
+        Order::Erased { channel } => field(tag::CHANNEL, channel.channel.as_str().as_bytes(), out),
     }
 }
 
@@ -262,6 +265,10 @@ fn read_order(fields: &Fields) -> Result<Order, WireError> {
         [3] => {
             let (before, until) = (fields.number(tag::BEFORE)?, fields.number(tag::UNTIL)?);
             Ok(Order::RevokeUser { tenant, user: fields.user()?, before, until })
+        }
+        [4] => {
+            let name = ChannelName::parse(fields.text(tag::CHANNEL)?).map_err(|_| WireError::Field(tag::CHANNEL))?;
+            Ok(Order::Erased { channel: ChannelKey::new(tenant, name) })
         }
         _ => Err(WireError::Field(tag::ORDER)),
     }

@@ -44,13 +44,17 @@ impl Proxy {
     /// Connections that reach the server from these ports go silent, for good.
     pub(crate) fn silence(&self, ports: &[u16]) {
         let wires = self.wires.lock();
-        ports.iter().filter_map(|port| wires.get(port)).for_each(|silent| drop(silent.send_replace(true)));
+        for silent in ports.iter().filter_map(|port| wires.get(port)) {
+            silent.send_replace(true);
+        }
     }
 
     /// Every connection goes silent, and so does each new one; or all of them speak again.
     pub(crate) fn silence_all(&self, silent: bool) {
         self.wires.silent.send_replace(silent);
-        self.wires.lock().values().for_each(|wire| drop(wire.send_replace(silent)));
+        for wire in self.wires.lock().values() {
+            wire.send_replace(silent);
+        }
     }
 }
 
@@ -110,5 +114,55 @@ async fn pump(
         };
         silent.wait_for(|silent| !silent).await.ok()?;
         to.write_all(&buffer[..read]).await.ok()?;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::time::timeout;
+
+    use super::*;
+
+    /// A server that sends back what it gets, and tells from which port.
+    async fn echo() -> (SocketAddr, tokio::sync::mpsc::Receiver<u16>) {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
+        let address = listener.local_addr().expect("bound");
+        let (ports, told) = tokio::sync::mpsc::channel(8);
+        tokio::spawn(async move {
+            while let Ok((mut socket, peer)) = listener.accept().await {
+                let _ = ports.send(peer.port()).await;
+                tokio::spawn(async move {
+                    let (mut read, mut write) = socket.split();
+                    tokio::io::copy(&mut read, &mut write).await
+                });
+            }
+        });
+        (address, told)
+    }
+
+    async fn answers(socket: &mut TcpStream, within_ms: u64) -> bool {
+        let mut answer = [0; 4];
+        socket.write_all(b"ping").await.expect("written");
+        timeout(Duration::from_millis(within_ms), socket.read_exact(&mut answer)).await.is_ok_and(|read| read.is_ok())
+    }
+
+    #[tokio::test]
+    async fn a_silent_wire_says_nothing_and_stays_open() {
+        let (server, mut ports) = echo().await;
+        let proxy = Proxy::start(server).await;
+        let mut one = TcpStream::connect(proxy.address()).await.expect("connects");
+        let port = ports.recv().await.expect("a port");
+        let mut other = TcpStream::connect(proxy.address()).await.expect("connects");
+        assert!(answers(&mut one, 5_000).await && answers(&mut other, 5_000).await);
+        proxy.silence(&[port]);
+        assert!(!answers(&mut one, 100).await, "it is silent");
+        assert!(answers(&mut other, 5_000).await, "the other one is not");
+        proxy.silence_all(true);
+        let mut new = TcpStream::connect(proxy.address()).await.expect("connects");
+        assert!(!answers(&mut new, 100).await, "a new one is silent too");
+        proxy.silence_all(false);
+        assert!(answers(&mut new, 5_000).await && answers(&mut one, 5_000).await, "all speak again");
     }
 }

@@ -169,18 +169,16 @@ async fn visit(client: &Client, pages: &[Arc<Page>], notes: &Arc<Notes>, until: 
             }
         });
     }
-    loop {
-        match timeout_at(until, reading.join_next()).await {
-            Ok(_) => return true,
-            Err(_) if notes.stop_napping.load(Ordering::Relaxed) => {
-                reading.join_next().await;
-                return true;
-            }
-            Err(_) => {
-                // Nothing is noted behind this: the next visit begins where the pages end.
-                reading.shutdown().await;
-                return false;
-            }
+    match timeout_at(until, reading.join_next()).await {
+        Ok(_) => true,
+        Err(_) if notes.stop_napping.load(Ordering::Relaxed) => {
+            reading.join_next().await;
+            true
+        }
+        Err(_) => {
+            // Nothing is noted behind this: the next visit begins where the pages end.
+            reading.shutdown().await;
+            false
         }
     }
 }

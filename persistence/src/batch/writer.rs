@@ -5,9 +5,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
-use super::{Backend, Bounds, Closing, Waiter, Waiting, cost};
+use super::{Backend, Bounds, Waiter, Waiting, cost};
 use crate::log::{Append, Appended};
 use crate::store::StoreError;
 
@@ -25,15 +25,15 @@ struct Batch {
 /// Runs until the queue is closed and empty.
 pub(super) async fn run(
     mut backend: impl Backend,
-    mut queue: mpsc::Receiver<Waiting>,
+    mut queue: mpsc::UnboundedReceiver<Waiting>,
     bounds: Bounds,
-    closing: Arc<Closing>,
+    closing: Arc<Notify>,
 ) {
     let mut open = true;
     loop {
         let first = tokio::select! {
             biased;
-            () = closing.signal.notified(), if open => {
+            () = closing.notified(), if open => {
                 queue.close();
                 open = false;
                 continue;
@@ -89,7 +89,7 @@ async fn resolve(backend: &mut impl Backend, batch: Batch, why: &str) {
 
 impl Batch {
     /// Takes what waits, up to the bounds of one commit.
-    fn collect(first: Waiting, queue: &mut mpsc::Receiver<Waiting>, bounds: Bounds) -> Self {
+    fn collect(first: Waiting, queue: &mut mpsc::UnboundedReceiver<Waiting>, bounds: Bounds) -> Self {
         let mut batch = Self { appends: Vec::new(), waiters: Vec::new() };
         let mut bytes = 0;
         let mut next = Some(first);

@@ -6,13 +6,12 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use hubbub_persistence::Store;
-use hubbub_persistence::sqlite::{Settings as SqliteSettings, Sqlite};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use rand::RngExt;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::sources::SourceArgs;
-use super::{CliError, Done, logging};
+use super::{CliError, Done, logging, store};
 use crate::auth::origin::Origins;
 use crate::auth::policy::Policy;
 use crate::auth::service::ApiKeys;
@@ -100,9 +99,7 @@ async fn serve(args: &Args, config: Config, metrics: PrometheusHandle) -> Done {
 async fn start(config: Config, metrics: PrometheusHandle) -> Result<(Node, Owners), CliError> {
     let refused = |error: &dyn std::error::Error| CliError::Refused(error.to_string());
     let clock = Arc::new(Clock::System);
-    let store = Sqlite::open(SqliteSettings::new(&config.store.path, rand::rng().random())).await;
-    let store: Arc<dyn Store> = Arc::new(store.map_err(|error| refused(&error))?);
-    let store: Arc<dyn Store> = Arc::new(GuardedStore::new(store, config.breaker));
+    let store: Arc<dyn Store> = Arc::new(GuardedStore::new(store::open(&config).await?, config.breaker));
     let Reloadable { namespaces, key_ring, services, origins } = config.reloadable()?;
     let owners = Owners {
         verifier: Arc::new(Verifier::new(key_ring, clock.clone())),

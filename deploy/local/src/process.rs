@@ -18,7 +18,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 const WATCHDOG: &str = r#"
 read -r _
 kill -s INT -- "-$1"
-for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do kill -s 0 "$1" || break; sleep 0.1; done
+for _ in $(seq 50); do kill -s 0 "$1" || break; sleep 0.1; done
 kill -s KILL -- "-$1"
 [ -z "$2" ] || rm -rf -- "$2"
 "#;

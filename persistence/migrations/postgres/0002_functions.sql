@@ -73,8 +73,16 @@ BEGIN
             SELECT DISTINCT ON (a.number) a.number, k."offset", k.time, k.id, k.digest
             FROM unnest(tenants, names, scopes) WITH ORDINALITY AS a (tenant, name, scope, number)
                 JOIN hubbub.channels AS c ON c.tenant = owner AND c.name = a.name
-                JOIN hubbub.keys AS k ON k.slot = ANY (read) AND k.channel_id = c.id AND k.scope = a.scope
-            WHERE a.tenant = owner AND k.tenant = owner
+                -- Slot by slot, so that each is one step into one index.
+                CROSS JOIN LATERAL (
+                    SELECT o.* FROM hubbub.keys AS o
+                        WHERE o.slot = read[1] AND o.channel_id = c.id AND o.scope = a.scope AND o.tenant = owner
+                    UNION ALL SELECT o.* FROM hubbub.keys AS o
+                        WHERE o.slot = read[2] AND o.channel_id = c.id AND o.scope = a.scope AND o.tenant = owner
+                    UNION ALL SELECT o.* FROM hubbub.keys AS o
+                        WHERE o.slot = read[3] AND o.channel_id = c.id AND o.scope = a.scope AND o.tenant = owner
+                ) AS k
+            WHERE a.tenant = owner
             ORDER BY a.number, k."offset" DESC;
     END LOOP;
 END $$;

@@ -4,7 +4,7 @@
 //! Seven years in quarters: 20 busy channels with 2,000 messages a quarter, 2,000 quiet ones with 5. `synchronous_commit`
 //! is off here: what is compared is the work of the layout, not the disk's wait for each commit.
 //!
-//! `cargo run --release -p hubbub-persistence --example postgres_layout [quarters]`
+//! `cargo run --release -p hubbub-persistence --example postgres_layout [quarters] [layout]`
 
 #![expect(clippy::print_stdout, reason = "it is there to print")]
 
@@ -72,7 +72,8 @@ async fn main() -> Result<(), Failure> {
         "after",
         "vacuum s"
     );
-    for layout in &LAYOUTS {
+    let asked = std::env::args().nth(2).unwrap_or_default();
+    for layout in LAYOUTS.iter().filter(|layout| layout.name.contains(&asked)) {
         measure(&mut connection, layout, quarters).await?;
     }
     Ok(())
@@ -137,6 +138,9 @@ async fn make(connection: &mut PgConnection, layout: &Layout, quarters: i64) -> 
         let values =
             if *kind == Kind::Hash { format!("WITH (MODULUS 16, REMAINDER {part})") } else { format!("IN ({part})") };
         run(connection, &format!("CREATE TABLE bench.m_{part} PARTITION OF bench.m FOR VALUES {values}")).await?;
+    }
+    if *kind == Kind::Slots {
+        run(connection, "CREATE TABLE bench.m_quiet PARTITION OF bench.m FOR VALUES IN (-1)").await?;
     }
     run(
         connection,

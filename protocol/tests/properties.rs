@@ -5,7 +5,7 @@
 
 use hubbub_protocol::frame::{
     Connect, Connected, HistoryPage, HistoryQuery, PresenceChange, PresenceKind, PresenceSnapshot, PresentUser,
-    Publish, Reply, Resume, ServerError, Side, Subscribe, SubscriptionResult,
+    Publish, Reply, Resume, Scope, ServerError, Side, Subscribe, SubscriptionResult,
 };
 use hubbub_protocol::json::{decode, decode_server, encode, encode_client};
 use hubbub_protocol::outcome::Attached;
@@ -174,7 +174,7 @@ fn pushed_frame() -> impl Strategy<Value = ServerFrame> {
 fn answer_frame() -> impl Strategy<Value = ServerFrame> {
     let id = any::<u64>;
     let ack = (id(), any::<u128>(), option::of(position()), any::<u64>()).prop_map(|(id, random, position, time)| {
-        ServerFrame::Ack { id, message: MessageId::from_parts(time >> 16, random), position, time }
+        ServerFrame::Ack { id, message: MessageId::from_parts(time >> 16, random), position, time, scope: Scope::Fleet }
     });
     let error = (option::of(id()), code(), ".{0,40}", option::of(any::<u64>())).prop_map(
         |(id, code, message, retry_after_ms)| ServerFrame::Error(ServerError { id, code, message, retry_after_ms }),

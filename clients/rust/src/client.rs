@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use hubbub_protocol::frame::{HistoryPage, HistoryQuery, PresenceSnapshot, Publish, Side, Subscribe};
+use hubbub_protocol::frame::{HistoryPage, HistoryQuery, PresenceSnapshot, Publish, Scope, Side, Subscribe};
 use hubbub_protocol::{ChannelName, Data, Key, MessageId, Position};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
@@ -50,6 +50,8 @@ pub struct Ack {
     pub position: Option<Position>,
     /// When the hub took it, in milliseconds since 1970.
     pub time: u64,
+    /// How far it went, on a channel without a log.
+    pub scope: Scope,
 }
 
 /// One connection to a hub, kept up until every handle and subscription is dropped. Clones share it.
@@ -116,7 +118,7 @@ impl Client {
         let key = options.key.unwrap_or_else(random_key);
         let publish = Publish { channel, key: Some(key), conflate_key: options.conflate_key, data };
         match self.ask(Ask::Publish(publish)).await? {
-            Answer::Acked { message, position, time } => Ok(Ack { message, position, time }),
+            Answer::Acked { message, position, time, scope } => Ok(Ack { message, position, time, scope }),
             _ => Err(ClientError::Unexpected),
         }
     }

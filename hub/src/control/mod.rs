@@ -56,6 +56,7 @@ impl Control {
     /// A message of the channel was erased: no node shows it from memory any more.
     pub async fn erased(&self, channel: ChannelKey) {
         self.hot.forget(&channel);
+        self.tell(Order::Erased { channel }).await;
     }
 
     /// Does what another node asks for. This node's own orders come back to it and find nothing left to do.
@@ -70,6 +71,7 @@ impl Control {
             Order::RevokeUser { tenant, user, before, until } => {
                 self.enforce(Revocation { tenant, subject: RevokedSubject::User { user, before }, until }).await;
             }
+            Order::Erased { channel } => self.hot.forget(&channel),
         }
     }
 

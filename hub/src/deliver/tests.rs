@@ -13,7 +13,7 @@ use tokio::time::timeout;
 
 use super::hot::{Hot, HotBounds};
 use super::{Intake, Interest, Parts};
-use crate::broker::{Broker, BrokerError, Content, Envelope, Inbox, Link};
+use crate::broker::{Broker, BrokerError, Content, Envelope, Inbox, Link, Scope};
 use crate::limits::Limits;
 use crate::logs::Logs;
 use crate::namespace::{LogKind, WindowBounds};
@@ -58,8 +58,8 @@ impl Broker for Lossy {
         Ok(())
     }
 
-    async fn publish(&self, _: Envelope) -> Result<(), BrokerError> {
-        Ok(())
+    async fn publish(&self, _: Envelope) -> Result<Scope, BrokerError> {
+        Ok(Scope::Fleet)
     }
 
     async fn append(&self, _: Append, _: WindowBounds) -> Result<Appended, BrokerError> {

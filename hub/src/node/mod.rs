@@ -2,9 +2,8 @@
 //!
 //! The shards have a thread each; lanes, presence, store and internal API share the runtime that calls [`Node::start`].
 
+mod backbone;
 mod housekeeping;
-pub(crate) mod memory;
-pub mod probe;
 mod shards;
 
 use std::io;
@@ -19,11 +18,13 @@ use hubbub_protocol::TenantId;
 use ipnet::IpNet;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
+pub use self::backbone::Carrier;
+
+use self::backbone::Backbone;
 use self::housekeeping::House;
-use self::probe::Probe;
 use crate::admission::{Bounds, Gatekeeper};
 use crate::api::{self, Api};
 use crate::auth::keys::TokenKeySettings;
@@ -33,18 +34,14 @@ use crate::auth::revocation::Revocations;
 use crate::auth::service::ApiKeys;
 use crate::auth::ticket::Tickets;
 use crate::auth::verifier::Verifier;
-use crate::broker::Broker;
-use crate::broker::memory::{Bus, MemoryBroker};
 use crate::clock::Clock;
 use crate::control::{Control, orders};
-use crate::deliver::hot::{Hot, HotBounds};
-use crate::deliver::{Intake, Interest, Parts};
 use crate::limits::Limits;
-use crate::logs::Logs;
+use crate::memory;
 use crate::presence::Presence;
 use crate::publish::Publisher;
 use crate::session::Services;
-use crate::shard::mail::{Mail, Mailbox, MailboxReader, mailbox};
+use crate::shard::mail::{Mail, Mailbox, MailboxReader};
 use crate::transport::listener;
 use crate::transport::public::Public;
 
@@ -72,6 +69,8 @@ pub struct Settings {
     pub limits: Limits,
     /// What is remembered.
     pub store: Arc<dyn Store>,
+    /// What carries messages to other nodes.
+    pub carrier: Carrier,
     /// The time.
     pub clock: Arc<Clock>,
     /// Proves tokens.
@@ -137,37 +136,17 @@ impl Node {
         let internal_listener = internal_listener.map_err(|error| StartError::Listen(settings.internal, error))?;
         let internal = internal_listener.local_addr().map_err(|error| StartError::Listen(settings.internal, error))?;
 
-        // One mailbox more than shards: the probe's.
-        let (mailboxes, mut readers): (Vec<_>, Vec<_>) = (0..=count).map(|_| mailbox(limits.mailbox_messages)).unzip();
-        let shards: Arc<[Mailbox]> = mailboxes[..count].into();
-        let bus = Bus::new(limits.window_bytes_per_node, clock.clone());
-        let lanes = Intake::new(count, limits.mailbox_messages);
-        let (notify, notices) = mpsc::channel(orders::NOTICES);
-        let inbox = lanes.inbox().with_control(notify);
-        let broker: Arc<dyn Broker> = Arc::new(MemoryBroker::new(bus.clone(), inbox));
-        orders::listen(&*broker).await;
+        let backbone = Backbone::raise(settings.carrier, count, store.clone(), &clock, &limits).await;
+        let Backbone { broker, bus, logs, hot, interest, probe, shards, readers, notices } = backbone;
         let revocations = Arc::new(Revocations::new());
         for revocation in store.revocations(clock.now_ms()).await? {
             revocations.insert(revocation);
         }
-        let logs = Logs::new(broker.clone(), store.clone());
-        let hot = Hot::new(HotBounds::from(&*limits));
-        let parts = Parts {
-            broker: broker.clone(),
-            logs: logs.clone(),
-            hot: hot.clone(),
-            shards: mailboxes.into(),
-            limits: limits.clone(),
-        };
-        let interest = Interest::start(lanes, &parts, &tokio::runtime::Handle::current());
-        let probe_mailbox = readers.pop().unwrap_or_else(|| mailbox(1).1);
-        let probe = Arc::new(Probe::start(broker.clone(), &interest, probe_mailbox, count).await);
-
         let presence = Presence::start(broker.clone(), Duration::from_millis(limits.presence_grace_ms));
         let publisher = Publisher::new(logs.clone(), broker.clone(), clock.clone(), limits.frame_bytes);
         let gatekeeper = Gatekeeper::new(bounds(&limits), clock.now_ms());
         let control = Control::new(shards.clone(), store.clone(), broker.clone(), revocations.clone(), hot.clone());
-        tokio::spawn(orders::follow(control.clone(), broker, clock.clone(), notices));
+        tokio::spawn(orders::follow(control.clone(), broker.clone(), clock.clone(), notices));
         let services = Services {
             node: name,
             verifier,
@@ -199,6 +178,7 @@ impl Node {
             gatekeeper: gatekeeper.clone(),
             store: store.clone(),
             probe,
+            broker,
             metrics: settings.metrics,
             memory_watermark: watermark,
         });

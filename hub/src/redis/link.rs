@@ -1,7 +1,7 @@
 //! The link: sends commands, tells what their failures mean, and keeps the breaker.
 
 use std::fmt::{self, Display};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -20,8 +20,8 @@ use crate::clock::Clock;
 
 /// How often it is looked whether a connection that was lost is back, and whether a probe is due.
 const LOOK: Duration = Duration::from_millis(10);
-/// Pause before a client whose task ended is started again: the server did not let it in.
-const RESTART: Duration = Duration::from_secs(1);
+/// First and longest pause before a client whose task ended is started again.
+const RESTART: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
 /// Answers of Redis that mean "not now" or "not here", whoever asks.
 const NOT_NOW: &[&str] =
     &["LOADING", "CLUSTERDOWN", "MASTERDOWN", "READONLY", "TRYAGAIN", "MOVED", "ASK", "BUSY", "NOREPLICAS", "MISCONF"];
@@ -45,6 +45,8 @@ struct Inner {
     clients: Vec<WithOptions<Client>>,
     turn: AtomicUsize,
     gate: Mutex<Gate>,
+    /// When it last answered, in milliseconds since `began`.
+    answered: AtomicU64,
     began: Instant,
     clock: Arc<Clock>,
     tasks: Vec<AbortHandle>,
@@ -70,7 +72,7 @@ impl Redis {
             tasks.push(tokio::spawn(probe(inner.clone())).abort_handle());
             let clients = clients.into_iter().map(|client| client.with_options(&connect::once())).collect();
             let (gate, began, turn) = (Mutex::new(gate), Instant::now(), AtomicUsize::new(0));
-            Inner { settings, config, clients, turn, gate, began, clock, tasks }
+            Inner { settings, config, clients, turn, gate, answered: AtomicU64::new(0), began, clock, tasks }
         });
         Ok(Self(inner))
     }
@@ -83,13 +85,26 @@ impl Redis {
 
     /// Runs a script, once.
     pub async fn run(&self, script: &Script, keys: Vec<String>, args: Vec<Value>) -> Result<Value, RedisError> {
-        self.guarded(async { script.run(self.0.client().await, keys, args).await }).await
+        // Boxed: the library's futures are large, and callers stack them.
+        self.guarded(Box::pin(async { script.run(self.0.client().await, keys, args).await })).await
     }
 
     /// Sends a command, once. It goes where its first argument lives.
     pub async fn command(&self, name: &'static str, args: Vec<Value>) -> Result<Value, RedisError> {
         let command = CustomCommand::new_static(name, ClusterHash::FirstValue, false);
-        self.guarded(async { self.0.client().await.custom(command, args).await }).await
+        self.guarded(Box::pin(async { self.0.client().await.custom(command, args).await })).await
+    }
+
+    /// Asks for nothing: an answer shows that Redis is there, a failure counts as every other.
+    pub(crate) async fn ping(&self) -> Result<(), RedisError> {
+        let ping = CustomCommand::new_static("PING", ClusterHash::Random, false);
+        let asked = async { self.0.client().await.custom(ping, Vec::<Value>::new()).await };
+        Box::pin(self.guarded(asked)).await.map(drop)
+    }
+
+    /// Whether it answered anything in the last so many milliseconds.
+    pub(crate) fn answered_within(&self, milliseconds: u64) -> bool {
+        self.0.now().saturating_sub(self.0.answered.load(Ordering::Relaxed)) < milliseconds
     }
 
     /// Whether Redis answers, as far as is known now.
@@ -153,7 +168,10 @@ impl Inner {
                     tracing::warn!(why, "Redis is away; commands fail at once until it answers probes");
                 }
             }
-            _ => drop(gate.breaker.record(true, now)),
+            _ => {
+                self.answered.store(now, Ordering::Relaxed);
+                gate.breaker.record(true, now);
+            }
         }
     }
 
@@ -194,13 +212,17 @@ impl Drop for Inner {
     }
 }
 
-/// Runs the task of a client, which reconnects by itself and ends only when the server does not let it in.
+/// Runs the task of a client. Once connected it reconnects by itself; it ends when the first try fails, or when the server does
+/// not let it in.
 async fn keep_connected(client: Client) {
+    let mut pause = RESTART.0;
     loop {
+        let began = Instant::now();
         if let Ok(Err(error)) = client.connect().await {
-            tracing::warn!(%error, "Redis does not let the hub in");
+            tracing::debug!(%error, "no connection to Redis");
         }
-        sleep(RESTART).await;
+        pause = if began.elapsed() > RESTART.1 { RESTART.0 } else { (pause * 2).min(RESTART.1) };
+        sleep(pause).await;
     }
 }
 

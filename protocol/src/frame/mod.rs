@@ -5,6 +5,6 @@ mod server;
 
 pub use client::{ClientFrame, Connect, HistoryQuery, Publish, RequestId, Resume, Side, Subscribe};
 pub use server::{
-    Connected, HistoryPage, PresenceChange, PresenceKind, PresenceSnapshot, PresentUser, Reply, ServerError,
+    Connected, HistoryPage, PresenceChange, PresenceKind, PresenceSnapshot, PresentUser, Reply, Scope, ServerError,
     ServerFrame, SubscriptionResult,
 };

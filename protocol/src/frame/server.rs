@@ -43,6 +43,8 @@ pub enum ServerFrame {
         position: Option<Position>,
         /// When the hub took it, in milliseconds since 1970.
         time: u64,
+        /// How far it went.
+        scope: Scope,
     },
     /// Answers everything else.
     Reply {
@@ -199,4 +201,14 @@ pub enum PresenceKind {
     Join,
     /// The last one went, and its grace passed.
     Leave,
+}
+
+/// How far a message went that no log keeps.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Scope {
+    /// To every node. What a log keeps gets there in any case.
+    #[default]
+    Fleet,
+    /// To the subscribers of this node alone: the others could not be reached.
+    Node,
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use hubbub_client::{Backoff, Options, TokenSource};
-use hubbub_protocol::frame::{Connect, Connected, RequestId, SubscriptionResult};
+use hubbub_protocol::frame::{Connect, Connected, RequestId, Scope, SubscriptionResult};
 use hubbub_protocol::outcome::Attached;
 use hubbub_protocol::{
     ChannelName, ClientFrame, Data, Epoch, Message, MessageId, Outcome, Position, Range, ServerFrame, SessionId,
@@ -74,7 +74,7 @@ pub(crate) fn message(name: &str, offset: u64) -> ServerFrame {
 
 pub(crate) fn ack(id: RequestId, offset: u64) -> ServerFrame {
     let message = MessageId::from_parts(1, u128::from(offset));
-    ServerFrame::Ack { id, message, position: Some(position(offset)), time: 1 }
+    ServerFrame::Ack { id, message, position: Some(position(offset)), time: 1, scope: Scope::Fleet }
 }
 
 impl ScriptedHub {

@@ -1,4 +1,6 @@
-//! What one node tells the others. Knows nothing of how it gets there.
+//! What one node tells the others, and how that is written down ([`wire`]). Knows nothing of how it gets there.
+
+pub mod wire;
 
 use crate::channel::{ChannelKey, TenantId, UserId};
 use crate::frame::PresenceChange;
@@ -55,6 +57,11 @@ pub enum Order {
         before: u64,
         /// It can be forgotten from then on, in milliseconds since 1970.
         until: u64,
+    },
+    /// A message of the channel was erased: nobody shows it from memory any more.
+    Erased {
+        /// Which channel.
+        channel: ChannelKey,
     },
 }
 

@@ -1,7 +1,7 @@
 //! What one node tells the others. Knows nothing of how it gets there.
 
 use crate::channel::{ChannelKey, TenantId, UserId};
-use crate::frame::PresenceChange;
+use crate::frame::{PresenceChange, PresenceCount};
 use crate::message::Message;
 
 /// What is told, and about which channel.
@@ -20,6 +20,8 @@ pub enum Content {
     Message(Message),
     /// Somebody joined or left.
     Presence(PresenceChange),
+    /// So many are there.
+    PresenceCount(PresenceCount),
     /// Something to be done to live sessions. Travels on the control channel, which no client can name.
     Order(Order),
 }
@@ -63,7 +65,7 @@ impl Envelope {
     pub fn cost(&self) -> usize {
         match &self.content {
             Content::Message(message) => message.cost(),
-            Content::Presence(_) | Content::Order(_) => 256,
+            Content::Presence(_) | Content::PresenceCount(_) | Content::Order(_) => 256,
         }
     }
 }

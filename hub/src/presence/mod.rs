@@ -4,6 +4,7 @@
 //! is silent.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::ops::Bound;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,13 +18,19 @@ use crate::broker::{Broker, Content, Envelope};
 /// Changes and questions that may wait. Overflow policy: the asking task waits.
 const WAITING: usize = 8_192;
 
-/// Most users of one snapshot; `count` tells how many there are in all.
-pub const SNAPSHOT_USERS: usize = 1_000;
+/// Which users of a channel to tell.
+#[derive(Clone, Debug)]
+pub struct Page {
+    /// Those behind this one, by id.
+    pub after: Option<UserId>,
+    /// At most so many.
+    pub limit: u32,
+}
 
 enum Request {
     Join(ChannelKey, UserId),
     Leave(ChannelKey, UserId),
-    Snapshot(ChannelKey, oneshot::Sender<PresenceSnapshot>),
+    Snapshot(ChannelKey, Page, oneshot::Sender<PresenceSnapshot>),
 }
 
 /// The way to the presence task.
@@ -52,10 +59,10 @@ impl Presence {
     }
 
     /// Who is in the channel.
-    pub async fn snapshot(&self, channel: ChannelKey) -> PresenceSnapshot {
+    pub async fn snapshot(&self, channel: ChannelKey, page: Page) -> PresenceSnapshot {
         let (reply, answer) = oneshot::channel();
-        let _ = self.requests.send(Request::Snapshot(channel, reply)).await;
-        answer.await.unwrap_or(PresenceSnapshot { version: 0, count: 0, users: Vec::new() })
+        let _ = self.requests.send(Request::Snapshot(channel, page, reply)).await;
+        answer.await.unwrap_or_default()
     }
 }
 
@@ -75,9 +82,9 @@ async fn run(mut book: Book, broker: Arc<dyn Broker>, grace: Duration, mut reque
                     }
                     None
                 }
-                Some(Request::Snapshot(channel, reply)) => {
+                Some(Request::Snapshot(channel, page, reply)) => {
                     // Whoever asked may be gone.
-                    let _ = reply.send(book.snapshot(&channel));
+                    let _ = reply.send(book.snapshot(&channel, &page));
                     None
                 }
             },
@@ -158,14 +165,18 @@ impl Book {
         Some(change)
     }
 
-    fn snapshot(&self, channel: &ChannelKey) -> PresenceSnapshot {
+    fn snapshot(&self, channel: &ChannelKey, page: &Page) -> PresenceSnapshot {
         let Some(room) = self.channels.get(channel) else {
-            return PresenceSnapshot { version: self.floor, count: 0, users: Vec::new() };
+            return PresenceSnapshot { version: self.floor, ..PresenceSnapshot::default() };
         };
         let present =
             |(user, present): (&UserId, &Present)| PresentUser { user: user.clone(), connections: present.connections };
-        let users = room.users.iter().take(SNAPSHOT_USERS).map(present).collect();
-        PresenceSnapshot { version: room.version, count: room.users.len() as u64, users }
+        let begin = page.after.clone().map_or(Bound::Unbounded, Bound::Excluded);
+        let mut behind = room.users.range((begin, Bound::Unbounded)).map(present);
+        let users: Vec<PresentUser> = behind.by_ref().take(page.limit as usize).collect();
+        let next = behind.next().and_then(|_| users.last().map(|last| last.user.clone()));
+        let (version, count) = (room.version, room.users.len() as u64);
+        PresenceSnapshot { version, count, users, next, ..PresenceSnapshot::default() }
     }
 }
 
@@ -195,12 +206,12 @@ mod tests {
         assert_eq!(book.join(&channel, &user), None, "a second connection is silent");
         assert_eq!(book.leave(&channel, &user), None);
         let ticket = book.leave(&channel, &user).expect("the last one goes");
-        assert_eq!(book.snapshot(&channel).count, 1, "present during the grace");
+        assert_eq!(book.snapshot(&channel, &Page { after: None, limit: 10 }).count, 1, "present during the grace");
         assert_eq!(
             book.leave_over(&channel, &user, ticket).map(|c| (c.version, c.event)),
             Some((2, PresenceKind::Leave))
         );
-        assert_eq!(book.snapshot(&channel).version, 2);
+        assert_eq!(book.snapshot(&channel, &Page { after: None, limit: 10 }).version, 2);
         assert_eq!(book.join(&channel, &user).map(|c| c.version), Some(3), "versions never go back");
     }
 

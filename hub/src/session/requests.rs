@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use hubbub_persistence::{Entry, ReadFrom};
 use hubbub_protocol::frame::{
-    HistoryPage, HistoryQuery, Publish, Reply, RequestId, ServerError, ServerFrame, Side, Subscribe,
+    HistoryPage, HistoryQuery, PresenceQuery, Publish, Reply, RequestId, ServerError, ServerFrame, Side, Subscribe,
 };
 use hubbub_protocol::{ChannelName, ErrorCode};
 
@@ -15,6 +15,7 @@ use super::decide::Request;
 use crate::auth::policy::Denied;
 use crate::auth::{AuthError, Identity};
 use crate::logs::LogError;
+use crate::presence::Page;
 use crate::publish::{Draft, PublishError};
 use crate::shard::{ConnectionId, Shard};
 
@@ -40,7 +41,7 @@ pub(super) async fn run(
         Request::Unsubscribe(channel) => asking.unsubscribe(channel),
         Request::Publish(publish) => asking.publish(publish).await,
         Request::History(query) => asking.history(query).await,
-        Request::Presence(channel) => asking.presence(channel).await,
+        Request::Presence(query) => asking.presence(query).await,
         Request::Refresh(token) => asking.refresh(&token).await,
     };
     if let Err(Failure { code, message, retry_after_ms }) = answered {
@@ -128,9 +129,10 @@ impl Asking<'_> {
         Ok(())
     }
 
-    async fn presence(&self, channel: ChannelName) -> Result<(), Failure> {
-        let permit = self.services.policy.presence(&self.identity, &channel)?;
-        let snapshot = self.services.presence.snapshot(permit.channel().clone()).await;
+    async fn presence(&self, query: PresenceQuery) -> Result<(), Failure> {
+        let permit = self.services.policy.presence(&self.identity, &query.channel)?;
+        let page = Page { after: query.after, limit: query.limit };
+        let snapshot = self.services.presence.snapshot(permit.channel().clone(), page).await;
         self.send(&ServerFrame::Reply { id: self.request_id, result: Reply::Presence(snapshot) });
         Ok(())
     }

@@ -73,6 +73,8 @@ pub enum ServerFrame {
     },
     /// Somebody joined or left a channel.
     Presence(PresenceChange),
+    /// How many are in a channel now, where joins and leaves are not told one by one.
+    PresenceCount(PresenceCount),
     /// Answers a request that failed, or (without `id`) says what was wrong with a frame.
     Error(ServerError),
     /// Asks for a sign of life: `pong`, or any other frame.
@@ -159,14 +161,31 @@ pub struct HistoryPage {
 }
 
 /// Who is in a channel.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub struct PresenceSnapshot {
-    /// Counts the joins and leaves of the channel; a presence frame with a higher one is newer.
+    /// Grows with each join and leave of the channel; a presence frame with a higher one is newer.
     pub version: u64,
-    /// How many users there are, also when `users` is cut short.
+    /// How many users there are in all, whatever part of them `users` holds.
     pub count: u64,
     /// The users, ordered by id.
     pub users: Vec<PresentUser>,
+    /// `after` of the next page; absent at the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<UserId>,
+    /// The channel holds too many users for a list: `users` is empty, and joins and leaves are told as counts.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub large: bool,
+    /// What the answer knows of, when that is not all nodes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scope: Option<Scope>,
+}
+
+/// How far something reaches, when not over all nodes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Scope {
+    /// This node alone.
+    Node,
 }
 
 /// One user in a channel.
@@ -174,7 +193,7 @@ pub struct PresenceSnapshot {
 pub struct PresentUser {
     /// Who.
     pub user: UserId,
-    /// On how many connections.
+    /// On how many connections; 0 while the user may still come back.
     pub connections: u32,
 }
 
@@ -189,6 +208,17 @@ pub struct PresenceChange {
     pub event: PresenceKind,
     /// Who.
     pub user: UserId,
+}
+
+/// How many users are in a channel.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct PresenceCount {
+    /// The channel.
+    pub channel: ChannelName,
+    /// The version of the presence that was counted.
+    pub version: u64,
+    /// How many users there are.
+    pub count: u64,
 }
 
 /// The two changes of presence.

@@ -20,6 +20,9 @@ pub mod encoded;
 pub mod outbox;
 pub mod shard;
 
+pub mod breaker;
+pub mod redis;
+
 pub mod api;
 pub mod control;
 pub mod presence;

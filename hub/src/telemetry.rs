@@ -139,6 +139,12 @@ pub const METRICS: &[Metric] = &[
         Labels::None,
         "Times that a window let messages go early because all windows together were over their budget.",
     ),
+    counter(
+        "hubbub_redis_failures_total",
+        Unit::Count,
+        Labels::None,
+        "Commands to Redis that got no answer, or one that said `not now`.",
+    ),
     gauge("hubbub_resident_bytes", Unit::Bytes, "Memory that the process holds."),
     counter(
         API_REQUESTS,

@@ -33,6 +33,12 @@ const FENCES: &[Fence] = &[
         why: "only the backends of persistence know sqlx",
     },
     Fence {
+        names: &["fred"],
+        within: HUB,
+        except: &["hub/src/redis/", "hub/src/broker/redis/", "hub/src/presence/redis.rs", "hub/src/rate/redis.rs"],
+        why: "only what speaks with Redis knows its client",
+    },
+    Fence {
         names: &["hubbub_persistence::sqlite", "hubbub_persistence::Sqlite"],
         within: HUB,
         except: &["hub/src/cli/"],

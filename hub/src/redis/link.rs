@@ -1,0 +1,257 @@
+//! The link: sends commands, tells what their failures mean, and keeps the breaker.
+
+use std::fmt::{self, Display};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use fred::clients::{Client, WithOptions};
+use fred::error::{Error, ErrorKind};
+use fred::interfaces::ClientLike;
+use fred::types::config::Config;
+use fred::types::{ClientState, ClusterHash, CustomCommand, Value};
+use tokio::task::AbortHandle;
+use tokio::time::{Instant, sleep};
+
+use super::connect;
+use super::{RedisError, Script, Settings};
+use crate::breaker::Breaker;
+use crate::clock::Clock;
+
+/// How often it is looked whether a connection that was lost is back, and whether a probe is due.
+const LOOK: Duration = Duration::from_millis(10);
+/// Pause before a client whose task ended is started again: the server did not let it in.
+const RESTART: Duration = Duration::from_secs(1);
+/// Answers of Redis that mean "not now" or "not here", whoever asks.
+const NOT_NOW: &[&str] =
+    &["LOADING", "CLUSTERDOWN", "MASTERDOWN", "READONLY", "TRYAGAIN", "MOVED", "ASK", "BUSY", "NOREPLICAS", "MISCONF"];
+
+/// Redis. Cheap to clone; the connections close with the last one.
+#[derive(Clone)]
+pub struct Redis(Arc<Inner>);
+
+/// Whether Redis answers.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum State {
+    /// It does.
+    Well,
+    /// It does not; commands fail at once until it does. Why, for an operator.
+    Away(String),
+}
+
+struct Inner {
+    settings: Settings,
+    config: Config,
+    clients: Vec<WithOptions<Client>>,
+    turn: AtomicUsize,
+    gate: Mutex<Gate>,
+    began: Instant,
+    clock: Arc<Clock>,
+    tasks: Vec<AbortHandle>,
+}
+
+/// The breaker, and the last failure.
+struct Gate {
+    breaker: Breaker,
+    why: String,
+}
+
+impl Redis {
+    /// Begins to connect, in the background and for as long as it takes. Fails only for settings that can never work. Wants a
+    /// tokio runtime around it.
+    pub fn start(settings: Settings, clock: Arc<Clock>) -> Result<Self, RedisError> {
+        let config = connect::config(&settings)?;
+        let clients = (0..settings.connections.max(1)).map(|_| connect::commander(config.clone(), &settings));
+        let clients: Vec<Client> = clients.collect::<Result<_, _>>()?;
+        let gate = Gate { breaker: Breaker::new(settings.breaker), why: "not connected yet".into() };
+        let inner = Arc::new_cyclic(|inner: &Weak<Inner>| {
+            let mut tasks: Vec<_> =
+                clients.iter().map(|client| tokio::spawn(keep_connected(client.clone())).abort_handle()).collect();
+            tasks.push(tokio::spawn(probe(inner.clone())).abort_handle());
+            let clients = clients.into_iter().map(|client| client.with_options(&connect::once())).collect();
+            let (gate, began, turn) = (Mutex::new(gate), Instant::now(), AtomicUsize::new(0));
+            Inner { settings, config, clients, turn, gate, began, clock, tasks }
+        });
+        Ok(Self(inner))
+    }
+
+    /// The name of a key or of a pub/sub channel: `prefix:kind:{tag}:name`. What has one tag lives on one shard, and only that
+    /// can stand in one script.
+    pub fn key(&self, tag: impl Display, kind: &str, name: impl Display) -> String {
+        format!("{}:{kind}:{{{tag}}}:{name}", self.0.settings.prefix)
+    }
+
+    /// Runs a script, once.
+    pub async fn run(&self, script: &Script, keys: Vec<String>, args: Vec<Value>) -> Result<Value, RedisError> {
+        self.guarded(async { script.run(self.0.client().await, keys, args).await }).await
+    }
+
+    /// Sends a command, once. It goes where its first argument lives.
+    pub async fn command(&self, name: &'static str, args: Vec<Value>) -> Result<Value, RedisError> {
+        let command = CustomCommand::new_static(name, ClusterHash::FirstValue, false);
+        self.guarded(async { self.0.client().await.custom(command, args).await }).await
+    }
+
+    /// Whether Redis answers, as far as is known now.
+    pub fn state(&self) -> State {
+        let gate = self.0.gate();
+        if gate.breaker.allows() { State::Well } else { State::Away(gate.why.clone()) }
+    }
+
+    /// The time of the node.
+    pub fn clock(&self) -> &Arc<Clock> {
+        &self.0.clock
+    }
+
+    /// What it was started with.
+    pub fn settings(&self) -> &Settings {
+        &self.0.settings
+    }
+
+    /// A client for subscriptions, not yet connected.
+    pub(crate) fn subscriber(&self) -> Result<Client, RedisError> {
+        connect::subscriber(self.0.config.clone(), &self.0.settings)
+    }
+
+    async fn guarded(&self, ask: impl Future<Output = Result<Value, Error>>) -> Result<Value, RedisError> {
+        if let State::Away(why) = self.state() {
+            return Err(RedisError::Away(why));
+        }
+        let result = ask.await.map_err(|error| meaning(&error));
+        self.0.record(&result);
+        result
+    }
+}
+
+impl fmt::Debug for Redis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Redis").field(&self.0.settings).finish()
+    }
+}
+
+impl Inner {
+    /// The next client in turn. One that lost its connection is given the time of a command to find it again: what is sent
+    /// before would fail at once.
+    async fn client(&self) -> &WithOptions<Client> {
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+        let client = &self.clients[turn % self.clients.len()];
+        let until = Instant::now() + Duration::from_millis(self.settings.command_ms);
+        while client.state() != ClientState::Connected && Instant::now() < until {
+            sleep(LOOK).await;
+        }
+        client
+    }
+
+    fn record<T>(&self, result: &Result<T, RedisError>) {
+        let now = self.now();
+        let mut gate = self.gate();
+        match result {
+            Err(RedisError::Away(why)) => {
+                metrics::counter!("hubbub_redis_failures_total").increment(1);
+                gate.why.clone_from(why);
+                if gate.breaker.record(false, now) {
+                    tracing::warn!(why, "Redis is away; commands fail at once until it answers probes");
+                }
+            }
+            _ => drop(gate.breaker.record(true, now)),
+        }
+    }
+
+    async fn probe(&self) {
+        let ping = CustomCommand::new_static("PING", ClusterHash::Random, false);
+        let result: Result<Value, Error> = self.client().await.custom(ping, Vec::<Value>::new()).await;
+        let now = self.now();
+        let mut gate = self.gate();
+        if let Err(error) = &result {
+            gate.why = error.to_string();
+        }
+        if gate.breaker.probed(result.is_ok(), now) {
+            tracing::info!("Redis answers again");
+        }
+    }
+
+    fn gate(&self) -> MutexGuard<'_, Gate> {
+        // What a panic left behind is whole: every change under the lock is one step.
+        self.gate.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn now(&self) -> u64 {
+        self.began.elapsed().as_millis() as u64
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        for task in &self.tasks {
+            task.abort();
+        }
+        // The library's tasks hold on to themselves and end when they are told. Without a runtime they have ended.
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            for client in std::mem::take(&mut self.clients) {
+                runtime.spawn(async move { drop(client.quit().await) });
+            }
+        }
+    }
+}
+
+/// Runs the task of a client, which reconnects by itself and ends only when the server does not let it in.
+async fn keep_connected(client: Client) {
+    loop {
+        if let Ok(Err(error)) = client.connect().await {
+            tracing::warn!(%error, "Redis does not let the hub in");
+        }
+        sleep(RESTART).await;
+    }
+}
+
+/// Probes while the breaker is open, until the link is gone.
+async fn probe(inner: Weak<Inner>) {
+    loop {
+        sleep(10 * LOOK).await;
+        let Some(inner) = inner.upgrade() else { return };
+        if inner.gate().breaker.probe_at().is_some_and(|due| due <= inner.now()) {
+            inner.probe().await;
+        }
+    }
+}
+
+/// What a failure means for whoever asked.
+fn meaning(error: &Error) -> RedisError {
+    let details = error.details();
+    // Every answer of Redis that is an error begins with a word in capitals; what the library says of itself does not.
+    let word = details.split(' ').next().unwrap_or_default();
+    let answered = word.len() > 2 && word.bytes().all(|byte| byte.is_ascii_uppercase());
+    let not_now = matches!(error.kind(), ErrorKind::Auth | ErrorKind::Cluster) || NOT_NOW.contains(&word);
+    if answered && !not_now { RedisError::Refused(details.to_owned()) } else { RedisError::Away(error.to_string()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failures_are_told_apart() {
+        let away = [
+            (ErrorKind::Timeout, "Request timed out."),
+            (ErrorKind::IO, "Connection Closed"),
+            (ErrorKind::Canceled, "Canceled."),
+            (ErrorKind::Unknown, "LOADING Redis is loading the dataset in memory"),
+            (ErrorKind::Unknown, "READONLY You can't write"),
+            (ErrorKind::Cluster, "CLUSTERDOWN The cluster is down"),
+            (ErrorKind::Auth, "WRONGPASS invalid username-password pair"),
+            (ErrorKind::Unknown, "Failed to route command."),
+        ];
+        for (kind, details) in away {
+            assert!(matches!(meaning(&Error::new(kind, details)), RedisError::Away(_)), "{details}");
+        }
+        let refused = [
+            (ErrorKind::Unknown, "NOPERM this user has no permissions"),
+            (ErrorKind::Unknown, "OOM command not allowed when used memory"),
+            (ErrorKind::InvalidArgument, "WRONGTYPE Operation against a key"),
+            (ErrorKind::Unknown, "ERR value is not an integer"),
+        ];
+        for (kind, details) in refused {
+            assert!(matches!(meaning(&Error::new(kind, details)), RedisError::Refused(_)), "{details}");
+        }
+    }
+}

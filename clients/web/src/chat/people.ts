@@ -38,6 +38,7 @@ export class People {
   counted({ version, count }: PresenceCount): boolean {
     if (this.#version < 0 || version < this.#version) return true
     this.#count = count
+    if (this.#large) this.#version = version
     return this.#large
   }
 

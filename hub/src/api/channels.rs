@@ -171,7 +171,7 @@ pub(super) async fn show(
         answer.set_head(api.services.logs.head(namespace.log, key).await?);
     }
     if namespace.presence {
-        answer.present = Some(api.services.presence.snapshot(key.clone(), Page { after: None, limit: 1 }).await.count);
+        answer.present = Some(api.services.presence.page(key.clone(), Page { after: None, limit: 1 }).await.count);
     }
     Ok(Json(answer))
 }
@@ -191,7 +191,7 @@ pub(super) async fn presence(
 ) -> Result<Json<PresenceAnswer>, Problem> {
     let permit = api.services.policy.service_presence(&service, &channel)?;
     let page = Page { after: query.after, limit: limit(query.limit, PRESENCE_PAGE, PRESENCE_PAGE)? };
-    let snapshot = api.services.presence.snapshot(permit.channel().clone(), page).await;
+    let snapshot = api.services.presence.page(permit.channel().clone(), page).await;
     let PresenceSnapshot { version, count, users, next, large, scope } = snapshot;
     let answer = |present: PresentUser| PresentAnswer { user: present.user, connections: present.connections };
     let users = users.into_iter().map(answer).collect();

@@ -129,6 +129,12 @@ pub const GROUPS: &[Group] = &[
             ("reorder_ms", Number, "How long a missing message is waited for before it is read from the log."),
             ("reorder_bytes", Number, "What may wait for a missing message of one channel."),
             ("presence_grace_ms", Number, "How long a user stays present after the last connection went."),
+            ("presence_lease_ms", Number, "How long the users of a node stay present after the node died."),
+            (
+                "presence_list_users",
+                Number,
+                "Most users of a channel that are listed and told one by one; above it there are counts. The same on every node.",
+            ),
             ("interest_linger_ms", Number, "How long interest in a channel lingers after its last subscriber went."),
             ("expiry_warning_ms", Number, "Warning before a token expires."),
             ("sse_heartbeat_ms", Number, "Silence on an SSE stream after which a comment is sent."),

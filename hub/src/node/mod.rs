@@ -40,7 +40,8 @@ use crate::control::Control;
 use crate::deliver::{Intake, Interest, Parts};
 use crate::limits::Limits;
 use crate::logs::Logs;
-use crate::presence::Presence;
+use crate::presence::memory::{Board, MemoryRoster};
+use crate::presence::{self, Presence};
 use crate::publish::Publisher;
 use crate::session::Services;
 use crate::shard::mail::{Mail, Mailbox, MailboxReader, mailbox};
@@ -153,7 +154,9 @@ impl Node {
         let probe_mailbox = readers.pop().unwrap_or_else(|| mailbox(1).1);
         let probe = Arc::new(Probe::start(broker.clone(), &interest, probe_mailbox, count).await);
 
-        let presence = Presence::start(broker.clone(), Duration::from_millis(limits.presence_grace_ms));
+        let board = Board::new(presence::bounds(&limits), clock.clone());
+        let roster = Arc::new(MemoryRoster::new(board, broker.clone()));
+        let presence = Presence::start(roster, broker.clone(), presence::Settings::of(&limits));
         let publisher = Publisher::new(logs.clone(), broker, clock.clone(), limits.frame_bytes);
         let gatekeeper = Gatekeeper::new(bounds(&limits), clock.now_ms());
         let control = Control::new(shards.clone(), store.clone(), revocations.clone());

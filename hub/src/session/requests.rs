@@ -132,7 +132,7 @@ impl Asking<'_> {
     async fn presence(&self, query: PresenceQuery) -> Result<(), Failure> {
         let permit = self.services.policy.presence(&self.identity, &query.channel)?;
         let page = Page { after: query.after, limit: query.limit };
-        let snapshot = self.services.presence.snapshot(permit.channel().clone(), page).await;
+        let snapshot = self.services.presence.page(permit.channel().clone(), page).await;
         self.send(&ServerFrame::Reply { id: self.request_id, result: Reply::Presence(snapshot) });
         Ok(())
     }

@@ -4,7 +4,6 @@
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
 
 use hubbub::admission::{Bounds, Gatekeeper};
 use hubbub::auth::keys::TokenKeySettings;
@@ -16,7 +15,8 @@ use hubbub::encoded::Format;
 use hubbub::limits::Limits;
 use hubbub::logs::Logs;
 use hubbub::namespace::{LogKind, Namespace, Namespaces, Operation, WindowBounds};
-use hubbub::presence::Presence;
+use hubbub::presence::memory::{Board, MemoryRoster};
+use hubbub::presence::{self, Presence};
 use hubbub::publish::Publisher;
 use hubbub::session::{self, Services};
 use hubbub::shard::mail::mailbox;
@@ -84,7 +84,9 @@ async fn build(blueprint: Blueprint, id: u64, mut dials: mpsc::Receiver<Dial>) {
     let shards: Arc<[_]> = mailboxes.into();
     let parts = Parts { broker: broker.clone(), logs: logs.clone(), shards: shards.clone(), limits: limits.clone() };
     let interest = Interest::start(intake, &parts, &tokio::runtime::Handle::current());
-    let presence = Presence::start(broker.clone(), Duration::from_millis(limits.presence_grace_ms));
+    let board = Board::new(presence::bounds(&limits), clock.clone());
+    let roster = Arc::new(MemoryRoster::new(board, broker.clone()));
+    let presence = Presence::start(roster, broker.clone(), presence::Settings::of(&limits));
     let services = Rc::new(Services {
         node: format!("node-{id}").into(),
         verifier: Arc::new(Verifier::new(key_ring(), clock.clone())),

@@ -2,7 +2,7 @@
 //!
 //! Read in this order: names ([`channel`], [`id`]), places in a log ([`position`], [`outcome`]),
 //! what a channel carries ([`message`]), what is said about it ([`frame`], [`code`], [`limits`]),
-//! what nodes tell each other ([`envelope`]), how that is written down ([`json`], [`sse`]),
+//! what nodes tell each other and how ([`envelope`]), how that is written down ([`json`], [`sse`]),
 //! and the proof that no input does harm ([`hostile`]).
 //!
 //! Nothing here knows a socket, a runtime or a clock: time, randomness and ids come in as parameters.

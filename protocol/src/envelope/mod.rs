@@ -1,4 +1,6 @@
-//! What one node tells the others. Knows nothing of how it gets there.
+//! What one node tells the others, and how that is written down ([`wire`]). Knows nothing of how it gets there.
+
+pub mod wire;
 
 use crate::channel::{ChannelKey, TenantId, UserId};
 use crate::frame::{PresenceChange, PresenceCount};

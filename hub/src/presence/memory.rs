@@ -181,7 +181,7 @@ impl State {
         }
         let floor = self.floor.max(now * 1_000);
         if entry.connections.is_none() && !self.rooms.contains_key(&entry.channel) {
-            return Entered::Done { version: entry.above, large: false };
+            return Entered::Done { version: self.floor.max(entry.above), large: false };
         }
         let leases = &self.leases;
         let lives = |stand: &Stand| leases.get(&stand.incarnation).is_some_and(|until| now < *until);

@@ -6,6 +6,7 @@
 
 mod book;
 pub mod memory;
+pub mod redis;
 pub mod roster;
 mod task;
 

@@ -18,6 +18,11 @@ help: ## List the targets
 run: needs-run web ## Run the hub in development mode: pages on http://127.0.0.1:8080, API on http://127.0.0.1:8081
 	cargo run --release --quiet -p hubbub -- serve --dev --data data
 
+.PHONY: cluster
+cluster: needs-cluster web ## Run three hubs over Redis and Postgres behind nginx on http://127.0.0.1:8080; Ctrl-C ends all
+	cargo build --release --quiet -p hubbub -p hubbub-local
+	target/release/hubbub-local cluster --hub $(HUB)
+
 .PHONY: build
 build: web ## Build the release binary with the pages inside
 	cargo build --release -p hubbub
@@ -74,6 +79,10 @@ test-browser: web ## The pages in a real Chromium against the real hub
 .PHONY: needs-run
 needs-run:
 	@scripts/needs.sh run
+
+.PHONY: needs-cluster
+needs-cluster:
+	@scripts/needs.sh cluster
 
 .PHONY: needs-test
 needs-test:

@@ -12,6 +12,7 @@ pub mod auth;
 
 pub mod publish;
 
+pub mod guarded;
 pub mod logs;
 
 pub mod broker;
@@ -20,16 +21,18 @@ pub mod encoded;
 pub mod outbox;
 pub mod shard;
 
-pub mod breaker;
 pub mod redis;
 
 pub mod api;
 pub mod control;
 pub mod presence;
+pub mod probe;
 
 pub mod admission;
+pub mod breaker;
 pub mod clock;
 pub mod limits;
+pub mod memory;
 pub mod namespace;
 pub mod rate;
 pub mod telemetry;

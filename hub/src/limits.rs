@@ -57,6 +57,14 @@ pub struct Limits {
     pub reorder_ms: u64,
     /// What may wait for a missing message of one channel, in bytes. Default 1,048,576.
     pub reorder_bytes: usize,
+    /// Newest messages of a channel with subscribers that are kept encoded for those who resume. Default 256.
+    pub hot_messages: usize,
+    /// The same in bytes. Default 262,144.
+    pub hot_bytes: usize,
+    /// What is kept so of all channels together, in bytes. Default 67,108,864.
+    pub hot_bytes_per_node: usize,
+    /// How long after its last message a channel keeps them, in milliseconds. Default 300,000.
+    pub hot_ms: u64,
     /// How long a user stays present after the last connection went, in milliseconds. Default 10,000.
     pub presence_grace_ms: u64,
     /// How long the users of a node stay present after the node died, in milliseconds; renewed every third of it. Default 10,000.
@@ -122,6 +130,10 @@ impl Default for Limits {
             header_timeout_ms: 5_000,
             reorder_ms: 25,
             reorder_bytes: 1024 * 1024,
+            hot_messages: 256,
+            hot_bytes: 256 * 1024,
+            hot_bytes_per_node: 64 * 1024 * 1024,
+            hot_ms: 300_000,
             presence_grace_ms: 10_000,
             presence_lease_ms: 10_000,
             presence_list_users: 1_000,

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use hubbub_persistence::{Append, Appended};
+use hubbub_protocol::frame::Scope;
 use hubbub_protocol::{Data, ErrorCode, Key, Message, MessageId, Position, UserId};
 
 use crate::auth::permit::{Permit, Publish};
@@ -40,6 +41,8 @@ pub struct Published {
     pub position: Option<Position>,
     /// When the hub took it, in milliseconds since 1970.
     pub time: u64,
+    /// How far it went; what a log keeps gets everywhere.
+    pub scope: Scope,
 }
 
 /// Why it was not published.
@@ -141,32 +144,34 @@ impl Publisher {
             let (appending, envelope) = enqueued?;
             let appended = appending.await.inspect_err(|error| tracing::warn!(%error, "a publish failed"))?;
             let published = match appended {
-                None => Published { id, position: None, time },
+                None => Published { id, position: None, time, scope: Scope::Fleet },
                 Some(Appended::KeyConflict) => return Err(PublishError::KeyConflict),
                 Some(Appended::At { id, position, time, duplicate: true }) => {
-                    return Ok(Published { id, position: Some(position), time });
+                    return Ok(Published { id, position: Some(position), time, scope: Scope::Fleet });
                 }
                 Some(Appended::At { id, position, time, duplicate: false }) => {
-                    Published { id, position: Some(position), time }
+                    Published { id, position: Some(position), time, scope: Scope::Fleet }
                 }
             };
             // A window published in the step that appended.
-            if let Some(envelope) = envelope {
-                send_on(&*broker, at(envelope, published.position)).await?;
-            }
-            Ok(published)
+            let scope = match envelope {
+                Some(envelope) => send_on(&*broker, at(envelope, published.position)).await?,
+                None => Scope::Fleet,
+            };
+            Ok(Published { scope, ..published })
         }
     }
 }
 
 /// A logged message that no broker carries reaches other nodes by their tail sweep: its publish has succeeded.
-async fn send_on(broker: &dyn Broker, envelope: Envelope) -> Result<(), PublishError> {
+async fn send_on(broker: &dyn Broker, envelope: Envelope) -> Result<Scope, PublishError> {
     let logged = matches!(&envelope.content, Content::Message(message) if message.position.is_some());
     match broker.publish(envelope).await {
         Err(error) if logged => {
             tracing::warn!(%error, "a stored message travels by the tail sweep");
-            Ok(())
+            Ok(Scope::Fleet)
         }
+        Ok(_) if logged => Ok(Scope::Fleet),
         other => Ok(other?),
     }
 }

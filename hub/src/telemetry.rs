@@ -132,12 +132,31 @@ pub const METRICS: &[Metric] = &[
         Labels::None,
         "Messages that a log should hold and does not. Anything above 0 is an alarm.",
     ),
+    counter(
+        "hubbub_store_reads_total",
+        Unit::Count,
+        Labels::Known("question", || texts(&["read", "heads", "continuity"])),
+        "Questions to the store about durable logs: pages, heads of many channels at once, old positions.",
+    ),
+    gauge("hubbub_hot_bytes", Unit::Bytes, "Newest messages of channels that are kept encoded for those who resume."),
     gauge("hubbub_window_bytes", Unit::Bytes, "What all `window` logs of the node hold together."),
     counter(
         "hubbub_window_evictions_total",
         Unit::Count,
         Labels::None,
         "Times that a window let messages go early because all windows together were over their budget.",
+    ),
+    counter(
+        "hubbub_refused_envelopes_total",
+        Unit::Count,
+        Labels::Known("cause", || texts(&["version", "kind", "malformed"])),
+        "Envelopes of other nodes that were let go because they could not be read.",
+    ),
+    counter(
+        "hubbub_broker_sweeps_total",
+        Unit::Count,
+        Labels::Known("cause", || texts(&["connected", "silent", "missed", "lag"])),
+        "Times that logs were looked at because envelopes may have been missed: after a connection, a silent subscription, a missing heartbeat, a full buffer.",
     ),
     counter(
         "hubbub_redis_failures_total",

@@ -1,8 +1,8 @@
 //! What Hubbub remembers: durable logs and revocations.
 //!
 //! Read in this order: the words ([`log`]), the trait and its obligations ([`store`]); how appends are committed
-//! together ([`batch`]) and where they go (`plan`); how a page is cut (`page`); then the backend ([`sqlite`]). The
-//! suite that every backend passes is `conformance`, behind the feature of that name.
+//! together ([`batch`]) and where they go (`plan`); how a page is cut (`page`); then the backends ([`sqlite`],
+//! [`postgres`]). The suite that every backend passes is `conformance`, behind the feature of that name.
 //!
 //! Nothing here knows a socket, a session or a node. Only the backends know sqlx.
 
@@ -13,6 +13,7 @@ pub mod batch;
 mod page;
 mod plan;
 
+pub mod postgres;
 pub mod sqlite;
 
 #[cfg(feature = "conformance")]
@@ -20,5 +21,6 @@ pub mod conformance;
 
 pub use batch::Bounds;
 pub use log::{Append, Appended, Continuity, Entry, Head, Page, ReadFrom, Retention, Revocation, RevokedSubject};
+pub use postgres::Postgres;
 pub use sqlite::Sqlite;
 pub use store::{AppendFuture, Store, StoreError};

@@ -149,7 +149,7 @@ fn reply() -> impl Strategy<Value = Reply> {
         },
     );
     let present = (user(), any::<u32>()).prop_map(|(user, connections)| PresentUser { user, connections });
-    let scope = option::of(Just(Scope::Node));
+    let scope = select(vec![Scope::Fleet, Scope::Node]);
     let snapshot = (any::<u64>(), any::<u64>(), vec(present, 0..3), option::of(user()), any::<bool>(), scope).prop_map(
         |(version, count, users, next, large, scope)| {
             Reply::Presence(PresenceSnapshot { version, count, users, next, large, scope })
@@ -183,7 +183,7 @@ fn pushed_frame() -> impl Strategy<Value = ServerFrame> {
 fn answer_frame() -> impl Strategy<Value = ServerFrame> {
     let id = any::<u64>;
     let ack = (id(), any::<u128>(), option::of(position()), any::<u64>()).prop_map(|(id, random, position, time)| {
-        ServerFrame::Ack { id, message: MessageId::from_parts(time >> 16, random), position, time }
+        ServerFrame::Ack { id, message: MessageId::from_parts(time >> 16, random), position, time, scope: Scope::Fleet }
     });
     let error = (option::of(id()), code(), ".{0,40}", option::of(any::<u64>())).prop_map(
         |(id, code, message, retry_after_ms)| ServerFrame::Error(ServerError { id, code, message, retry_after_ms }),

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use hubbub_protocol::frame::{HistoryPage, HistoryQuery, PresenceQuery, PresenceSnapshot, Publish, Side, Subscribe};
+use hubbub_protocol::frame::{
+    HistoryPage, HistoryQuery, PresenceQuery, PresenceSnapshot, Publish, Scope, Side, Subscribe,
+};
 use hubbub_protocol::{ChannelName, Data, Key, MessageId, Position, UserId, limits};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
@@ -50,6 +52,8 @@ pub struct Ack {
     pub position: Option<Position>,
     /// When the hub took it, in milliseconds since 1970.
     pub time: u64,
+    /// How far it went, on a channel without a log.
+    pub scope: Scope,
 }
 
 /// One connection to a hub, kept up until every handle and subscription is dropped. Clones share it.
@@ -64,7 +68,7 @@ pub struct Client {
 impl Client {
     /// Opens the first session. Later ones open by themselves.
     pub async fn connect(options: Options) -> Result<Self, ClientError> {
-        let target = Target::parse(&options.url, options.affinity.as_deref()).map_err(ClientError::Url)?;
+        let target = Target::parse(&options.url, options.affinity.text().as_deref()).map_err(ClientError::Url)?;
         let (within, events) = (options.connect_within, options.events.max(1));
         let (commands, receiver) = mpsc::channel(COMMANDS);
         let (states, state) = watch::channel(State::Connecting { why: String::new() });
@@ -116,7 +120,7 @@ impl Client {
         let key = options.key.unwrap_or_else(random_key);
         let publish = Publish { channel, key: Some(key), conflate_key: options.conflate_key, data };
         match self.ask(Ask::Publish(publish)).await? {
-            Answer::Acked { message, position, time } => Ok(Ack { message, position, time }),
+            Answer::Acked { message, position, time, scope } => Ok(Ack { message, position, time, scope }),
             _ => Err(ClientError::Unexpected),
         }
     }

@@ -47,6 +47,6 @@ pub use backoff::Backoff;
 pub use client::{Ack, Client, PublishOptions, SubscribeOptions};
 pub use error::ClientError;
 pub use event::{Event, State};
-pub use options::{Options, TokenSource};
+pub use options::{Affinity, Options, TokenSource};
 pub use raw::{RawConnection, RawError, RawOptions, Received};
 pub use subscription::Subscription;

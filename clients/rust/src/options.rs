@@ -19,8 +19,8 @@ pub struct Options {
     pub token: TokenSource,
     /// Name and version of the program, at most 64 bytes. Default `rust/<version>`.
     pub client_name: String,
-    /// A stable text by which a load balancer finds the node again. Default none.
-    pub affinity: Option<String>,
+    /// By what a load balancer finds the node again. Default [`Affinity::Random`].
+    pub affinity: Affinity,
     /// The local address to connect from. Default any.
     pub source_addr: Option<IpAddr>,
     /// How long to wait between attempts to connect.
@@ -48,7 +48,7 @@ impl Options {
             url: url.into(),
             token,
             client_name: concat!("rust/", env!("CARGO_PKG_VERSION")).to_owned(),
-            affinity: None,
+            affinity: Affinity::Random,
             source_addr: None,
             backoff: Backoff::default(),
             open_within: Duration::from_secs(10),
@@ -57,6 +57,31 @@ impl Options {
             requests: 1_024,
             events: 1_024,
             frame_bytes: 16 * 1024 * 1024,
+        }
+    }
+}
+
+/// What a client sends with each connection so that a load balancer leads it back to the node that still knows it. An
+/// optimisation: every node can serve everybody.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub enum Affinity {
+    /// A text that is drawn once per client and kept over its reconnects.
+    #[default]
+    Random,
+    /// This text; characters that a URL does not hold as they are must be percent-encoded.
+    Named(String),
+    /// Nothing.
+    None,
+}
+
+impl Affinity {
+    /// The text to send.
+    pub(crate) fn text(&self) -> Option<String> {
+        match self {
+            // 16 hexadecimal digits.
+            Self::Random => Some(format!("{:016x}", rand::random::<u64>())),
+            Self::Named(name) => Some(name.clone()),
+            Self::None => None,
         }
     }
 }

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use hubbub_client::{
-    Client, ClientError, Event, Options, PublishOptions, State, SubscribeOptions, Subscription, TokenSource,
+    Affinity, Client, ClientError, Event, Options, PublishOptions, State, SubscribeOptions, Subscription, TokenSource,
 };
 use hubbub_protocol::frame::{ServerError, Side};
 use hubbub_protocol::outcome::Attached;
@@ -268,6 +268,37 @@ async fn a_dropped_subscription_is_ended_at_the_hub() {
         peer.say(ServerFrame::Unsubscribed { id: Some(id), channel: name, code: None }).await;
     });
     assert_eq!(done, Ok(()));
+}
+
+#[tokio::test]
+async fn a_client_keeps_its_affinity_and_no_other_has_it() {
+    let hub = ScriptedHub::start().await;
+    let mut targets = Vec::new();
+    for _ in 0..2 {
+        let (client, (peer, _)) = tokio::join!(Client::connect(hub.options()), hub.greet(&[]));
+        let first = peer.target.clone();
+        drop(peer);
+        let (peer, _) = hub.greet(&[]).await;
+        assert_eq!(peer.target, first, "another one after the reconnect");
+        targets.push(first);
+        tokio::join!(client.expect("connected").close(), peer.ended());
+    }
+    assert_ne!(targets[0], targets[1]);
+    for target in targets {
+        let name = target.strip_prefix("/ws?affinity=").expect("an affinity");
+        assert!((16..=32).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_alphanumeric()), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn an_affinity_can_be_chosen_or_left_out() {
+    let hub = ScriptedHub::start().await;
+    for (affinity, target) in [(Affinity::Named("x7".into()), "/ws?affinity=x7"), (Affinity::None, "/ws")] {
+        let options = Options { affinity, ..hub.options() };
+        let (client, (peer, _)) = tokio::join!(Client::connect(options), hub.greet(&[]));
+        assert_eq!(peer.target, target);
+        tokio::join!(client.expect("connected").close(), peer.ended());
+    }
 }
 
 #[tokio::test]

@@ -140,8 +140,8 @@ export class Hub extends Emitter<HubEvents> {
     }
     const giveUpMs = Math.min(options.giveUpMs ?? this.#giveUpMs, GIVE_UP_MAX_MS)
     const build = (id: number): RequestFrame => encode.publish(id, channel, data as Json, key, options.conflateKey)
-    const { message, epoch, offset, time } = await this.#ask<AckFrame>(build, giveUpMs, key)
-    return { message, time, ...(epoch !== undefined && offset !== undefined && { epoch, offset }) }
+    const { message, epoch, offset, time, scope } = await this.#ask<AckFrame>(build, giveUpMs, key)
+    return { message, time, ...(scope && { scope }), ...(epoch !== undefined && offset !== undefined && { epoch, offset }) }
   }
 
   /** A page of a channel's log: behind `after` ascending, before `before` descending, or the newest descending. */

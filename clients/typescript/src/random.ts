@@ -12,7 +12,7 @@ export function newKey(): string {
 
 /**
  * A name that stays the same for this tab, so that a load balancer can lead it back to the node that knows it.
- * Without sessionStorage (Node, blocked storage) it stays the same for the caller's life.
+ * Without sessionStorage (Node, blocked storage) each caller gets one of its own, to be kept.
  */
 export function affinity(): string {
   try {
@@ -24,4 +24,10 @@ export function affinity(): string {
   } catch {
     return newKey()
   }
+}
+
+/** The address with the affinity in it, by which load balancers hash. */
+export function withAffinity(url: URL, name: string | undefined): URL {
+  if (name !== undefined) url.searchParams.set('affinity', name)
+  return url
 }

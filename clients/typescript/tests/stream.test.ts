@@ -150,7 +150,7 @@ const starts = (offset: number): object => ({ channel: 'chat:a', outcome: 'fresh
 
 describe('a stream', () => {
   test('asks as told, and tells where it begins, messages, gaps and what was skipped', () => onStage(async (server, make) => {
-    const stream = make({ channels: ['chat:a', 'chat:b'], rewind: 3, maxRate: 5 })
+    const stream = make({ channels: ['chat:a', 'chat:b'], rewind: 3, maxRate: 5, affinity: false })
     const got = listOf(stream)
     const told: unknown[] = []
     stream.on('gap', (gap) => told.push(gap))
@@ -186,6 +186,24 @@ describe('a stream', () => {
     await got.reached(37)
     assert.deepEqual(got.list, [35, 36, 37])
     assert.equal(stream.duplicates, 1)
+  }))
+
+  test('one affinity leads the ticket, the stream and each reconnect to the same node', () => onStage(async (server, make) => {
+    const stream = make({ token: 't1' })
+    const asked = await server.next()
+    const name = asked.url.searchParams.get('affinity')
+    assert.match(String(name), /^[0-9a-z]{24}$/)
+    asked.response.writeHead(200, { 'Content-Type': 'application/json' }).end(JSON.stringify({ ticket: 'k', expires_at: 1 }))
+    const first = await server.open(starts(5))
+    await once(stream, 'open')
+    first.response.end()
+    const second = await server.open(starts(5))
+    assert.deepEqual([first, second].map(({ url }) => url.searchParams.get('affinity')), [name, name])
+  }))
+
+  test('an affinity that was given is sent as it is', () => onStage(async (server, make) => {
+    make({ affinity: 'a name' })
+    assert.equal((await server.open(starts(5))).url.searchParams.get('affinity'), 'a name')
   }))
 
   test('a hole that nobody announced: opens again from before it', () => onStage(async (server, make) => {

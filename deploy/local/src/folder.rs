@@ -1,7 +1,7 @@
 //! The private folder of a server: temporary, or one that is kept.
 
 use std::fs;
-use std::os::unix::fs::chown;
+use std::os::unix::fs::{MetadataExt, chown};
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
@@ -26,9 +26,10 @@ impl Folder {
     pub(crate) fn open(kept: Option<&Path>, account: Account) -> Result<Self, Error> {
         let folder = match kept {
             Some(path) => {
-                fs::create_dir_all(path).map_err(during(format!("folder {}", path.display())))?;
-                let path = path.canonicalize().map_err(during(format!("folder {}", path.display())))?;
-                Self::Kept(path)
+                let making = || format!("folder {}", path.display());
+                fs::create_dir_all(path).map_err(during(making()))?;
+                let path = path.canonicalize().map_err(during(making()))?;
+                Self::Kept(if account.may_enter(&path)? { path } else { elsewhere(&path)? })
             }
             None => {
                 let folder = tempfile::Builder::new().prefix("hubbub-local-").tempdir();
@@ -68,7 +69,27 @@ impl Folder {
     }
 }
 
+/// A folder with a name made of that of one which the account can not enter: a clone in the home of root.
+fn elsewhere(path: &Path) -> Result<PathBuf, Error> {
+    let name = path.to_string_lossy().replace('/', "-");
+    let other = Path::new("/var/tmp").join(format!("hubbub-local{name}"));
+    fs::create_dir_all(&other).map_err(during(format!("folder {}", other.display())))?;
+    Ok(other)
+}
+
 impl Account {
+    /// Whether everything above a folder lets it through.
+    fn may_enter(self, path: &Path) -> Result<bool, Error> {
+        const OTHERS_MAY_ENTER: u32 = 0o001;
+        for folder in path.ancestors().skip(1).filter(|_| self != Self::Ours) {
+            let facts = fs::metadata(folder).map_err(during(format!("folder {}", folder.display())))?;
+            if facts.mode() & OTHERS_MAY_ENTER == 0 {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     /// Makes it the owner of a file or folder.
     pub(crate) fn give(self, path: &Path) -> Result<(), Error> {
         let Self::Other { user, group } = self else { return Ok(()) };

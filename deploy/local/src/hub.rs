@@ -10,7 +10,7 @@ use crate::error::{Error, during};
 use crate::folder::{self, Folder};
 use crate::port::Port;
 use crate::process::{Process, Signal};
-use crate::program::Account;
+use crate::program::{self, Account};
 
 const LOG: &str = "hub.log";
 
@@ -19,7 +19,8 @@ const LOG: &str = "hub.log";
 pub struct Options {
     binary: Option<PathBuf>,
     folder: Option<PathBuf>,
-    ports: Option<(u16, u16)>,
+    public: Option<u16>,
+    internal: Option<u16>,
     config: Option<String>,
     dev: bool,
     args: Vec<String>,
@@ -31,7 +32,8 @@ impl Default for Options {
         Self {
             binary: None,
             folder: None,
-            ports: None,
+            public: None,
+            internal: None,
             config: None,
             dev: true,
             args: Vec::new(),
@@ -58,7 +60,14 @@ impl Options {
     /// Listens on these ports, public and internal, instead of any free ones.
     #[must_use]
     pub fn ports(mut self, public: u16, internal: u16) -> Self {
-        self.ports = Some((public, internal));
+        self.public = Some(public);
+        self.internal_port(internal)
+    }
+
+    /// Takes this one as its internal port.
+    #[must_use]
+    pub fn internal_port(mut self, port: u16) -> Self {
+        self.internal = Some(port);
         self
     }
 
@@ -91,6 +100,18 @@ impl Options {
     }
 }
 
+impl Options {
+    /// The binary with its settings and nobody else's.
+    fn bare_command(&self, binary: &Path) -> Command {
+        let mut command = Command::new(binary);
+        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("HUBBUB_")) {
+            command.env_remove(name);
+        }
+        command.envs(&self.env);
+        command
+    }
+}
+
 /// A hub on 127.0.0.1. Killed when dropped.
 #[derive(Debug)]
 pub struct Hub {
@@ -111,8 +132,7 @@ impl Hub {
         if let Some(text) = &options.config {
             folder.write("hubbub.toml", text, Account::Ours)?;
         }
-        let [public, internal] = [options.ports.map(|ports| ports.0), options.ports.map(|ports| ports.1)];
-        let [public, internal] = [Port::get(public)?, Port::get(internal)?];
+        let [public, internal] = [Port::get(options.public)?, Port::get(options.internal)?];
         let mut hub = Self { process: None, folder, options, binary, public, internal };
         hub.start_again()?;
         Ok(hub)
@@ -212,19 +232,21 @@ impl Hub {
     }
 
     fn command(&self) -> Command {
-        let mut command = Command::new(&self.binary);
+        let mut command = self.options.bare_command(&self.binary);
         command.arg("serve").args(self.options.dev.then_some("--dev")).arg("--data").arg(self.folder.path());
         command.args(["--public", &self.public().to_string(), "--internal", &self.internal().to_string()]);
         if self.options.config.is_some() {
             command.arg("--config").arg(self.folder.file("hubbub.toml"));
         }
-        // What is set for somebody else must not change a test.
-        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("HUBBUB_")) {
-            command.env_remove(name);
-        }
-        command.args(&self.options.args).envs(&self.options.env).current_dir(self.folder.path());
+        command.args(&self.options.args).current_dir(self.folder.path());
         command
     }
+}
+
+/// Runs another command of the binary to its end, with the settings of the options, and gives back what it printed.
+pub fn run(options: &Options, arguments: &[&str]) -> Result<String, Error> {
+    let binary = options.binary.clone().map_or_else(default_binary, Ok)?;
+    program::run(options.bare_command(&binary).args(arguments))
 }
 
 /// `$HUBBUB_BIN`, or the binary in the folder of this program, or in the one above it: tests lie in `target/debug/deps`.

@@ -12,6 +12,8 @@ mod port;
 mod process;
 mod program;
 
+pub mod nginx;
+pub mod pgbouncer;
 pub mod postgres;
 pub mod redis;
 

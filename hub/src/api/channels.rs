@@ -109,9 +109,9 @@ pub(super) struct PresenceAnswer {
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     large: bool,
     /// `node` when this node alone is known because the others can not be asked now.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Scope::is_fleet")]
     #[schema(value_type = Option<String>, nullable = false)]
-    scope: Option<Scope>,
+    scope: Scope,
 }
 
 /// One user in a channel.

@@ -13,6 +13,7 @@ use tokio::time::timeout;
 use utoipa::ToSchema;
 
 use super::Api;
+use crate::broker::Link;
 
 /// How long the store may take to say that it is well; below the patience of probes.
 const STORE_PATIENCE: Duration = Duration::from_millis(800);
@@ -48,8 +49,8 @@ pub(super) async fn healthz() -> &'static str {
 
 /// The node takes clients.
 ///
-/// A canary walks the way of a message and must come back within a second. Faults of this node make it unready, a store that
-/// is away only degraded.
+/// A canary walks the way of a message and must come back within a second. Faults of this node make it unready; a store or a
+/// broker that is away only degraded, since other nodes miss it as well.
 #[utoipa::path(
     get, path = "/readyz", tag = "node", operation_id = "readyz", security(()),
     responses(
@@ -68,11 +69,16 @@ pub(super) async fn readyz(State(api): State<Api>) -> Response {
     if let Err(why) = api.probe.fly().await {
         reasons.push(why);
     }
-    let away = api.store_check.ask(&api).await.err();
-    let (status, code) = match (reasons.is_empty(), &away) {
+    let mut away: Vec<String> = api.store_check.ask(&api).await.err().into_iter().collect();
+    match api.broker.link() {
+        Link::Well => {}
+        Link::Away(why) => away.push(format!("the broker is away: {why}")),
+        Link::Deaf(why) => reasons.push(format!("nothing comes from the broker, though it answers: {why}")),
+    }
+    let (status, code) = match (reasons.is_empty(), away.is_empty()) {
         (false, _) => ("unready", StatusCode::SERVICE_UNAVAILABLE),
-        (true, Some(_)) => ("degraded", StatusCode::OK),
-        (true, None) => ("ready", StatusCode::OK),
+        (true, false) => ("degraded", StatusCode::OK),
+        (true, true) => ("ready", StatusCode::OK),
     };
     reasons.extend(away);
     (code, Json(ReadinessAnswer { status, reasons })).into_response()

@@ -161,6 +161,7 @@ pub(super) async fn erase(
     }
     let offset = checked(offset)?;
     let erased = api.store.erase(permit.channel(), offset).await.map_err(LogError::from)?;
+    api.control.erased(permit.channel().clone()).await;
     tracing::info!(channel = %permit.channel(), offset, erased, service = %service.id(), "a message was erased");
     Ok(Json(EraseAnswer { channel, offset, erased }))
 }

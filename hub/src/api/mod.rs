@@ -39,9 +39,10 @@ use utoipa_axum::routes;
 
 use crate::admission::Gatekeeper;
 use crate::auth::service::ApiKeys;
+use crate::broker::Broker;
 use crate::control::Control;
 use crate::limits::Limits;
-use crate::node::probe::Probe;
+use crate::probe::Probe;
 use crate::session::Services;
 
 pub use serve::serve;
@@ -63,6 +64,8 @@ pub struct Parts {
     pub store: Arc<dyn Store>,
     /// Sends canaries.
     pub probe: Arc<Probe>,
+    /// Whose link is told by readiness.
+    pub broker: Arc<dyn Broker>,
     /// Renders the metrics.
     pub metrics: PrometheusHandle,
     /// Memory above which newcomers are refused, in bytes.

@@ -9,7 +9,7 @@ use super::Api;
 use super::caller::Caller;
 use crate::auth::service::Scope;
 use crate::limits::Limits;
-use crate::node::memory;
+use crate::memory;
 use crate::shard::mail::ShardReport;
 use crate::transport::problem::Problem;
 

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use axum::Json;
 use axum::extract::State;
+use hubbub_protocol::frame::Scope as Reach;
 use hubbub_protocol::{ChannelName, Data, Epoch, ErrorCode, Key, MessageId, UserId};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -72,6 +73,10 @@ pub(super) struct PublishAnswer {
     offset: Option<u64>,
     /// When the hub took it, in milliseconds since 1970.
     time: u64,
+    /// `node` when a message without a log reached only the subscribers of this node: the others could not be reached.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    scope: Option<&'static str>,
 }
 
 /// Publish a message. Needs the scope `publish`.
@@ -179,8 +184,9 @@ pub(super) fn begin(
 
 impl PublishAnswer {
     pub(super) fn new(channel: ChannelName, published: Published) -> Self {
-        let Published { id, position, time } = published;
-        Self { channel, id, epoch: position.map(|p| p.epoch), offset: position.map(|p| p.offset), time }
+        let Published { id, position, time, scope } = published;
+        let (epoch, offset) = (position.map(|p| p.epoch), position.map(|p| p.offset));
+        Self { channel, id, epoch, offset, time, scope: (scope == Reach::Node).then_some("node") }
     }
 }
 

@@ -11,7 +11,7 @@ use hubbub_protocol::{Epoch, Position};
 use rand::RngExt;
 
 use super::window::Window;
-use super::{Broker, BrokerError, Content, Envelope, Inbox, Link, lane_of};
+use super::{Broker, BrokerError, Content, Envelope, Inbox, Link, Scope, lane_of};
 use crate::clock::Clock;
 use crate::namespace::WindowBounds;
 
@@ -173,9 +173,9 @@ impl Broker for MemoryBroker {
         Ok(())
     }
 
-    async fn publish(&self, envelope: Envelope) -> Result<(), BrokerError> {
+    async fn publish(&self, envelope: Envelope) -> Result<Scope, BrokerError> {
         self.bus.publish(envelope).await;
-        Ok(())
+        Ok(Scope::Fleet)
     }
 
     async fn append(&self, append: Append, bounds: WindowBounds) -> Result<Appended, BrokerError> {

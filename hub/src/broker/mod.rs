@@ -3,12 +3,15 @@
 pub mod memory;
 mod window;
 
+pub mod redis;
+
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use hubbub_persistence::{Append, Appended, Continuity, Head, Page, ReadFrom};
 use hubbub_protocol::channel::ChannelKey;
 pub use hubbub_protocol::envelope::{Content, Envelope, Order};
+pub use hubbub_protocol::frame::Scope;
 use hubbub_protocol::{ChannelName, Position, TenantId};
 use tokio::sync::mpsc;
 
@@ -63,8 +66,9 @@ pub trait Broker: Send + Sync + 'static {
     /// Wants them no longer.
     async fn unsubscribe(&self, channels: &[ChannelKey]) -> Result<(), BrokerError>;
 
-    /// Hands an envelope to every node that wants its channel, this one included.
-    async fn publish(&self, envelope: Envelope) -> Result<(), BrokerError>;
+    /// Hands an envelope to every node that wants its channel, this one included; answers how far it went. While the link is
+    /// away that is this node.
+    async fn publish(&self, envelope: Envelope) -> Result<Scope, BrokerError>;
 
     /// Appends to a window and publishes.
     async fn append(&self, append: Append, bounds: WindowBounds) -> Result<Appended, BrokerError>;

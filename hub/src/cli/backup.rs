@@ -22,6 +22,11 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args) -> Done {
     let config = args.sources.load(Vec::new())?;
+    if config.store.postgres_url.is_some() {
+        let what =
+            "the store is Postgres: back it up with its own means, for example pg_basebackup and its log archive";
+        return Err(CliError::Usage(what.to_owned()));
+    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(CliError::Runtime)?;
     runtime.block_on(backup(&config, &args.path))
 }

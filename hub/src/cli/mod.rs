@@ -5,9 +5,11 @@
 mod backup;
 mod config;
 mod logging;
+mod migrate;
 mod publish;
 mod serve;
 mod sources;
+mod store;
 mod token;
 
 use std::process::ExitCode;
@@ -30,7 +32,9 @@ enum Command {
     Token(token::Args),
     /// Publish a message through the internal API.
     Publish(publish::Args),
-    /// Copy the store into a new file, while no node runs on it.
+    /// Bring the tables of Postgres up to date.
+    Migrate(migrate::Args),
+    /// Copy the SQLite store into a new file, while no node runs on it.
     Backup(backup::Args),
     /// Check, show or document the configuration.
     Config(config::Args),
@@ -42,6 +46,7 @@ pub fn run() -> ExitCode {
         Command::Serve(args) => serve::run(&args),
         Command::Token(args) => token::run(&args),
         Command::Publish(args) => publish::run(&args),
+        Command::Migrate(args) => migrate::run(&args),
         Command::Backup(args) => backup::run(&args),
         Command::Config(args) => config::run(&args),
     };

@@ -6,13 +6,12 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use hubbub_persistence::Store;
-use hubbub_persistence::sqlite::{Settings as SqliteSettings, Sqlite};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use rand::RngExt;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::sources::SourceArgs;
-use super::{CliError, Done, logging};
+use super::{CliError, Done, logging, store};
 use crate::auth::origin::Origins;
 use crate::auth::policy::Policy;
 use crate::auth::service::ApiKeys;
@@ -20,6 +19,7 @@ use crate::auth::ticket::{TICKET_SECRET_MIN, Tickets};
 use crate::auth::verifier::Verifier;
 use crate::clock::Clock;
 use crate::config::{Config, Reloadable};
+use crate::guarded::GuardedStore;
 use crate::node::{Node, Settings};
 use crate::telemetry;
 
@@ -75,7 +75,7 @@ async fn serve(args: &Args, config: Config, metrics: PrometheusHandle) -> Done {
     let mut terminate = signal(SignalKind::terminate()).map_err(CliError::Runtime)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(CliError::Runtime)?;
     let mut hangup = signal(SignalKind::hangup()).map_err(CliError::Runtime)?;
-    let (node, owners) = start(config, metrics).await?;
+    let (node, owners) = Box::pin(start(config, metrics)).await?;
     println!("ready public=http://{} internal=http://{}", node.public, node.internal);
     loop {
         tokio::select! {
@@ -99,8 +99,7 @@ async fn serve(args: &Args, config: Config, metrics: PrometheusHandle) -> Done {
 async fn start(config: Config, metrics: PrometheusHandle) -> Result<(Node, Owners), CliError> {
     let refused = |error: &dyn std::error::Error| CliError::Refused(error.to_string());
     let clock = Arc::new(Clock::System);
-    let store = Sqlite::open(SqliteSettings::new(&config.store.path, rand::rng().random())).await;
-    let store: Arc<dyn Store> = Arc::new(store.map_err(|error| refused(&error))?);
+    let store: Arc<dyn Store> = Arc::new(GuardedStore::new(store::open(&config).await?, config.breaker));
     let Reloadable { namespaces, key_ring, services, origins } = config.reloadable()?;
     let owners = Owners {
         verifier: Arc::new(Verifier::new(key_ring, clock.clone())),

@@ -10,8 +10,10 @@ use crate::auth::identity::OWN_TENANT;
 use crate::auth::keys::{Algorithm, CANDIDATES_MAX, TokenKeySettings};
 use crate::auth::origin::Origin;
 use crate::auth::ring::{TTL_MAX_S, may_name_tenant};
+use crate::auth::secret::Secret;
 use crate::auth::service::{ApiKeySettings, KeyHash, hash};
 use crate::auth::ticket::TICKET_SECRET_MIN;
+use crate::namespace::LogKind;
 
 /// Most that the clocks of issuers may be off, in seconds.
 const LEEWAY_MAX_S: u64 = 300;
@@ -20,6 +22,7 @@ const LEEWAY_MAX_S: u64 = 300;
 pub(super) fn problems(config: &Config) -> Vec<Problem> {
     let mut found = Found { problems: Vec::new(), dev: config.dev };
     sockets(config, &mut found);
+    backends(config, &mut found);
     limits(config, &mut found);
     pages(config, &mut found);
     namespaces(config, &mut found);
@@ -61,10 +64,55 @@ fn sockets(config: &Config, found: &mut Found) {
     found.unless(!same, "listen.internal", "must differ from listen.public");
     found.unless(!config.node.name.is_empty() && config.node.name.len() <= 64, "node.name", "has 1 to 64 bytes");
     found.unless(config.node.shards <= 1_024, "node.shards", "is at most 1,024");
-    found.unless(!config.store.path.as_os_str().is_empty(), "store.path", "must name a file");
     if let Err(error) = tracing_subscriber::EnvFilter::builder().parse(&config.log.level) {
         found.add("log.level", format!("{error}; write error, warn, info, debug, trace or directives of them"));
     }
+}
+
+fn backends(config: &Config, found: &mut Found) {
+    let (store, redis) = (&config.store, &config.redis);
+    found.unless(!store.path.as_os_str().is_empty(), "store.path", "must name a file");
+    found.unless(store.postgres_connections >= 2, "store.postgres_connections", "must be at least 2");
+    for (place, url) in [
+        ("store.postgres_url", &store.postgres_url),
+        ("store.postgres_migrate_url", &store.postgres_migrate_url),
+        ("store.postgres_replica_url", &store.postgres_replica_url),
+    ] {
+        let right = url.as_ref().is_none_or(|url| has_scheme(url, &["postgres", "postgresql"]));
+        found.unless(right, place, "must be postgres://user:password@host:port/database");
+    }
+    const REDIS: &[&str] = &["redis", "rediss", "redis-sentinel", "rediss-sentinel", "redis-cluster", "rediss-cluster"];
+    let right = redis.url.as_ref().is_none_or(|url| has_scheme(url, REDIS));
+    found.unless(
+        right,
+        "redis.url",
+        "must be redis://, rediss://, redis-sentinel:// or redis-cluster:// with host and port",
+    );
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    let prefix = (1..=64).contains(&redis.prefix.len()) && redis.prefix.bytes().all(plain);
+    found.unless(prefix, "redis.prefix", "has 1 to 64 of a-z A-Z 0-9 - _ .");
+    found.unless((1..=64).contains(&redis.connections), "redis.connections", "is 1 to 64");
+    for (name, value) in [
+        ("failures", u64::from(config.breaker.failures)),
+        ("successes", u64::from(config.breaker.successes)),
+        ("probe_ms", config.breaker.probe_ms),
+        ("probe_max_ms", config.breaker.probe_max_ms),
+    ] {
+        found.unless(value > 0, &format!("breaker.{name}"), "must be above 0");
+    }
+    // Over Redis every node would look for durable messages in a file of its own.
+    let alone = redis.url.is_some() && store.postgres_url.is_none();
+    let durable = config.namespaces.values().any(|namespace| namespace.log == LogKind::Durable);
+    found.unless(
+        !(alone && durable),
+        "store.postgres_url",
+        "must be set where redis.url is: nodes of a fleet share their durable logs",
+    );
+}
+
+fn has_scheme(url: &Secret, schemes: &[&str]) -> bool {
+    let scheme = url.expose().split_once("://").filter(|(_, rest)| !rest.is_empty()).map(|(scheme, _)| scheme);
+    scheme.is_some_and(|scheme| schemes.contains(&scheme))
 }
 
 fn limits(config: &Config, found: &mut Found) {
@@ -91,6 +139,7 @@ fn limits(config: &Config, found: &mut Found) {
         ("header_timeout_ms", limits.header_timeout_ms),
         ("reorder_bytes", limits.reorder_bytes as u64),
         ("presence_list_users", limits.presence_list_users),
+        ("hot_messages", limits.hot_messages as u64),
         ("sse_heartbeat_ms", limits.sse_heartbeat_ms),
         ("sse_rotation_ms", limits.sse_rotation_ms),
         ("api_connections", limits.api_connections as u64),
@@ -103,6 +152,7 @@ fn limits(config: &Config, found: &mut Found) {
     }
     let renewable = limits.presence_lease_ms >= 300;
     found.unless(renewable, "limits.presence_lease_ms", "is at least 300: it is renewed every third of it");
+    found.unless(limits.hot_messages <= 100_000, "limits.hot_messages", "is at most 100,000");
     let fits = limits.outbox_bytes >= limits.frame_bytes;
     found.unless(fits, "limits.outbox_bytes", "must be at least limits.frame_bytes, or a message could never be sent");
 }

@@ -1,10 +1,12 @@
 //! The configuration: read once from its sources, checked whole, then handed down in parts. Read in this order: what there
-//! is (`sections`, `reference`), where it comes from (`layers`, `development`), what must hold (`check`), how it is shown
+//! is (`sections`, `backends`, `reference`), where it comes from (`layers`, `development`), what must hold (`check`), how it is shown
 //! (`render`).
 //!
 //! Modules own the settings that are theirs (`auth`, `limits`, `namespace`); none of them imports this one.
 
 pub mod sections;
+
+pub mod backends;
 
 pub mod reference;
 
@@ -23,12 +25,13 @@ use serde::{Deserialize, Serialize};
 use crate::auth::origin::{Origin, OriginRules};
 use crate::auth::ring::{KeyRing, TokenSettings};
 use crate::auth::service::{KeyHash, Service};
+use crate::breaker::BreakerSettings;
 use crate::limits::Limits;
 use crate::namespace::Namespaces;
+use backends::{RedisSettings, StoreSettings};
 use layers::Provenance;
 use sections::{
-    HttpSettings, ListenSettings, LogSettings, NamespaceTable, NodeSettings, StoreSettings, TenantSettings,
-    TicketSettings,
+    HttpSettings, ListenSettings, LogSettings, NamespaceTable, NodeSettings, TenantSettings, TicketSettings,
 };
 
 pub use render::reference_markdown;
@@ -45,6 +48,10 @@ pub struct Config {
     pub node: NodeSettings,
     /// Where durable logs are kept.
     pub store: StoreSettings,
+    /// What carries messages between nodes.
+    pub redis: RedisSettings,
+    /// When Redis or the store counts as away.
+    pub breaker: BreakerSettings,
     /// How the node logs.
     pub log: LogSettings,
     /// Pages and proxies.

@@ -59,8 +59,60 @@ pub const GROUPS: &[Group] = &[
     },
     Group {
         prefix: "store",
-        intro: "Where durable logs are kept.",
-        keys: &[("path", Text, "The SQLite file. Its folder is made when it is missing.")],
+        intro: "Where durable logs are kept. A node alone keeps them in SQLite, a fleet in Postgres.",
+        keys: &[
+            ("path", Text, "The SQLite file of a node that runs alone. Its folder is made when it is missing."),
+            (
+                "postgres_url",
+                Text,
+                "The Postgres of a fleet, as the application role: `postgres://user:password@host:port/database`; PgBouncer in \
+                 transaction mode will do. Unset: SQLite.",
+            ),
+            ("postgres_url_file", Text, "A file that holds it."),
+            (
+                "postgres_migrate_url",
+                Text,
+                "The same database as the role that owns its tables, directly: for `hubbub migrate`.",
+            ),
+            ("postgres_migrate_url_file", Text, "A file that holds it."),
+            (
+                "postgres_replica_url",
+                Text,
+                "A replica, for reads where being late does no harm. Unset: the primary answers everything.",
+            ),
+            ("postgres_replica_url_file", Text, "A file that holds it."),
+            ("postgres_role", Text, "The role to which `hubbub migrate` gives what a node needs."),
+            ("postgres_connections", Number, "Most connections of this node to Postgres."),
+        ],
+    },
+    Group {
+        prefix: "redis",
+        intro: "What carries messages between nodes. Without a URL the node is alone.",
+        keys: &[
+            (
+                "url",
+                Text,
+                "The Redis of a fleet: `redis://host:port`, `rediss://` with TLS, \
+                 `redis-sentinel://host:port?node=host:port&sentinelServiceName=name` or \
+                 `redis-cluster://host:port?node=host:port`.",
+            ),
+            ("url_file", Text, "A file that holds it."),
+            ("username", Text, "The ACL user, where the URL does not say."),
+            ("password", Text, "The password, where the URL does not say."),
+            ("password_file", Text, "A file that holds it."),
+            ("prefix", Text, "What every key and channel begins with, the same on every node of a fleet."),
+            ("connections", Number, "Connections for commands, beside the one that listens."),
+        ],
+    },
+    Group {
+        prefix: "breaker",
+        intro: "When Redis or the store counts as away, so that nobody waits for it, and how often it is probed then.",
+        keys: &[
+            ("failures", Number, "Failures in a row after which it counts as away."),
+            ("successes", Number, "Successful probes in a row after which it is back."),
+            ("probe_ms", Number, "Time to the first probe."),
+            ("probe_max_ms", Number, "Each failed probe doubles that time, up to this."),
+        ],
     },
     Group {
         prefix: "log",
@@ -128,6 +180,10 @@ pub const GROUPS: &[Group] = &[
             ("header_timeout_ms", Number, "Time for the head of an HTTP request."),
             ("reorder_ms", Number, "How long a missing message is waited for before it is read from the log."),
             ("reorder_bytes", Number, "What may wait for a missing message of one channel."),
+            ("hot_messages", Number, "Newest messages of a channel that are kept encoded for those who resume."),
+            ("hot_bytes", Number, "The same in bytes."),
+            ("hot_bytes_per_node", Number, "What is kept so of all channels together."),
+            ("hot_ms", Number, "How long after its last message a channel keeps them."),
             ("presence_grace_ms", Number, "How long a user stays present after the last connection went."),
             ("presence_lease_ms", Number, "How long the users of a node stay present after the node died."),
             (

@@ -8,7 +8,7 @@ use hubbub_protocol::channel::TenantId;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use super::Config;
+use super::{Config, backends};
 use crate::auth::keys::TokenKeySettings;
 use crate::auth::secret::Secret;
 use crate::auth::service::ApiKeySettings;
@@ -47,20 +47,6 @@ pub struct NodeSettings {
 impl Default for NodeSettings {
     fn default() -> Self {
         Self { name: "hubbub".into(), shards: 0 }
-    }
-}
-
-/// Where durable logs are kept, as it stands under `[store]`.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct StoreSettings {
-    /// The SQLite file. Default `data/hubbub.db`.
-    pub path: PathBuf,
-}
-
-impl Default for StoreSettings {
-    fn default() -> Self {
-        Self { path: "data/hubbub.db".into() }
     }
 }
 
@@ -137,8 +123,9 @@ pub(super) type ReadFile<'r> = dyn FnMut(String, &Path, bool) -> Option<String> 
 
 /// Offers each file that the configuration names, and keeps what it held in the place of the value.
 pub(super) fn each_file(config: &mut Config, read: &mut ReadFile<'_>) {
+    backends::each_file(&mut config.store, &mut config.redis, read);
     let tickets = &mut config.tickets;
-    into_secret("tickets", tickets.secret_file.as_deref(), &mut tickets.secret, read);
+    into_secret("tickets.secret", tickets.secret_file.as_deref(), &mut tickets.secret, read);
     for (at, key) in config.tokens.keys.iter_mut().enumerate() {
         of_token_key(&format!("tokens.keys[{at}]"), key, read);
     }
@@ -147,14 +134,14 @@ pub(super) fn each_file(config: &mut Config, read: &mut ReadFile<'_>) {
             of_token_key(&format!("tenant {}, token_keys[{at}]", tenant.id), key, read);
         }
         for (at, key) in tenant.api_keys.iter_mut().enumerate() {
-            let place = format!("tenant {}, api_keys[{at}]", tenant.id);
+            let place = format!("tenant {}, api_keys[{at}].secret", tenant.id);
             into_secret(&place, key.secret_file.as_deref(), &mut key.secret, read);
         }
     }
 }
 
 fn of_token_key(place: &str, key: &mut TokenKeySettings, read: &mut ReadFile<'_>) {
-    into_secret(place, key.secret_file.as_deref(), &mut key.secret, read);
+    into_secret(&format!("{place}.secret"), key.secret_file.as_deref(), &mut key.secret, read);
     if let Some(path) = &key.public_key_file
         && let Some(text) = read(format!("{place}.public_key_file"), path, key.public_key.is_some())
     {
@@ -162,9 +149,9 @@ fn of_token_key(place: &str, key: &mut TokenKeySettings, read: &mut ReadFile<'_>
     }
 }
 
-fn into_secret(place: &str, path: Option<&Path>, secret: &mut Option<Secret>, read: &mut ReadFile<'_>) {
+pub(super) fn into_secret(key: &str, path: Option<&Path>, secret: &mut Option<Secret>, read: &mut ReadFile<'_>) {
     if let Some(path) = path
-        && let Some(text) = read(format!("{place}.secret_file"), path, secret.is_some())
+        && let Some(text) = read(format!("{key}_file"), path, secret.is_some())
     {
         *secret = Some(Secret::new(text));
     }

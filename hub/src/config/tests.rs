@@ -378,6 +378,17 @@ fn full() -> Config {
     config.http.anonymous_tenant = Some(tenant.clone());
     config.tokens.default_tenant = Some(tenant);
     config.tokens.keys = vec![token_key.clone()];
+    let store = &mut config.store;
+    for (url, file) in [
+        (&mut store.postgres_url, &mut store.postgres_url_file),
+        (&mut store.postgres_migrate_url, &mut store.postgres_migrate_url_file),
+        (&mut store.postgres_replica_url, &mut store.postgres_replica_url_file),
+        (&mut config.redis.url, &mut config.redis.url_file),
+        (&mut config.redis.password, &mut config.redis.password_file),
+    ] {
+        (*url, *file) = (Some(Secret::new("x")), Some("x".into()));
+    }
+    config.redis.username = Some("x".into());
     config.tickets.secret = Some(Secret::new("x"));
     config.tickets.secret_file = Some("x".into());
     config.tenants[0].token_keys = vec![token_key];

@@ -4,7 +4,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
-use hubbub_persistence::{Head, Page, ReadFrom};
+use hubbub_persistence::{Entry, Head, Page, ReadFrom};
 use hubbub_protocol::channel::ChannelKey;
 use hubbub_protocol::frame::ServerFrame;
 use hubbub_protocol::{GapReason, Position};
@@ -29,7 +29,7 @@ const REFILL_RETRY: Duration = Duration::from_secs(1);
 
 /// What a question to the broker or a log brought.
 enum Answer {
-    Opened(ChannelKey, Result<Option<Head>, LogError>),
+    Opened(ChannelKey, Result<Option<Page>, LogError>),
     Refilled(ChannelKey, Result<(Resumption, Page), LogError>),
     Heads(Vec<ChannelKey>, Result<Vec<Head>, LogError>),
 }
@@ -95,16 +95,18 @@ impl Lane {
         let mut opening = LaneChannel::opening(kind, self.parts.limits.reorder_bytes);
         opening.shards.push(shard);
         self.channels.insert(channel.clone(), opening);
-        let Parts { broker, logs, .. } = &self.parts;
+        let Parts { broker, logs, limits, .. } = &self.parts;
         let (broker, logs) = (broker.clone(), logs.clone());
+        let (limit, bytes) = (limits.hot_messages as u32, limits.hot_bytes);
         self.questions.spawn(async move {
             let registered = broker.subscribe(std::slice::from_ref(&channel)).await;
-            let head = match registered {
+            let page = match registered {
                 Err(error) => Err(error.into()),
                 Ok(()) if kind == LogKind::None => Ok(None),
-                Ok(()) => logs.head(kind, &channel).await.map(Some),
+                // One read tells where the log stands and what those who resume will ask for.
+                Ok(()) => logs.read(kind, &channel, ReadFrom::Before(u64::MAX), limit, bytes).await.map(Some),
             };
-            Answer::Opened(channel, head)
+            Answer::Opened(channel, page)
         });
     }
 
@@ -113,6 +115,7 @@ impl Lane {
         known.shards.retain(|other| *other != shard);
         if known.shards.is_empty() {
             self.channels.remove(channel);
+            self.parts.hot.close(channel);
             if let Err(error) = self.parts.broker.unsubscribe(std::slice::from_ref(channel)).await {
                 // What still comes is dropped below: nobody wants it.
                 tracing::warn!(%channel, %error, "could not end the interest in a channel");
@@ -122,7 +125,7 @@ impl Lane {
 
     async fn take_answer(&mut self, answer: Answer) {
         match answer {
-            Answer::Opened(channel, head) => self.opened(channel, head).await,
+            Answer::Opened(channel, page) => self.opened(channel, page).await,
             Answer::Refilled(channel, read) => self.refilled(channel, read).await,
             Answer::Heads(channels, heads) => {
                 self.sweeping = false;
@@ -137,12 +140,16 @@ impl Lane {
         }
     }
 
-    async fn opened(&mut self, channel: ChannelKey, head: Result<Option<Head>, LogError>) {
+    async fn opened(&mut self, channel: ChannelKey, page: Result<Option<Page>, LogError>) {
         let now = self.now_ms();
         let Some(known) = self.channels.get_mut(&channel).filter(|known| !known.is_open()) else { return };
-        let (position, out) = match head {
-            Ok(head) => {
-                let head = head.map(|head| head.position);
+        let (position, out) = match page {
+            Ok(page) => {
+                let head = page.as_ref().map(|page| page.head.position);
+                if let Some(page) = page {
+                    let recent = newest(&channel, &page);
+                    self.parts.hot.open(&channel, page.head.position, recent, Instant::now());
+                }
                 (Ok(head), known.open(head, now))
             }
             Err(error) => (Err(error.to_string()), Vec::new()),
@@ -264,6 +271,8 @@ impl Lane {
     async fn emit(&mut self, channel: &ChannelKey, out: Vec<Out>) {
         if let Some(known) = self.channels.get(channel) {
             for delivery in out.into_iter().filter_map(|out| deliverable(channel, out)) {
+                // First here: whoever misses it in the mailbox finds it there.
+                self.parts.hot.push(&delivery, Instant::now());
                 for shard in &known.shards {
                     self.parts.shards[*shard].send(Mail::Delivery(delivery.clone())).await;
                 }
@@ -288,6 +297,23 @@ async fn read_on(
     let resumption = logs.resume(kind, channel, position).await?;
     let page = logs.read(kind, channel, ReadFrom::After(resumption.after), limit, bytes).await?;
     Ok((resumption, page))
+}
+
+/// The newest messages of a page that was read backwards from the head, in order, as far as nothing is missing between them.
+fn newest(channel: &ChannelKey, page: &Page) -> Vec<Delivery> {
+    let mut expected = page.head.position.offset;
+    let mut recent = Vec::with_capacity(page.entries.len());
+    for entry in &page.entries {
+        let Entry::Message(message) = entry else { break };
+        if entry.offset() != expected {
+            break;
+        }
+        expected -= 1;
+        let content = Content::Message(message.clone());
+        recent.extend(deliverable(channel, Out::Envelope(Envelope { channel: channel.clone(), content })));
+    }
+    recent.reverse();
+    recent
 }
 
 fn deliverable(channel: &ChannelKey, out: Out) -> Option<Delivery> {

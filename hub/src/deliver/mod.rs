@@ -5,6 +5,7 @@
 
 pub mod channel;
 pub mod cursor;
+pub mod hot;
 mod lane;
 
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use hubbub_protocol::channel::ChannelKey;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
+use self::hot::Hot;
 use self::lane::Lane;
 use crate::broker::{Broker, Inbox, Incoming, lane_of};
 use crate::limits::Limits;
@@ -39,6 +41,8 @@ pub struct Parts {
     pub broker: Arc<dyn Broker>,
     /// Where missing messages are read.
     pub logs: Logs,
+    /// What has just been delivered, for those who resume.
+    pub hot: Hot,
     /// The mailboxes of the shards.
     pub shards: Arc<[Mailbox]>,
     /// The bounds.

@@ -11,8 +11,9 @@ use hubbub_protocol::channel::{ChannelKey, ChannelName, TenantId};
 use hubbub_protocol::{Data, Epoch, Message, MessageId, Position};
 use tokio::time::timeout;
 
+use super::hot::{Hot, HotBounds};
 use super::{Intake, Interest, Parts};
-use crate::broker::{Broker, BrokerError, Content, Envelope, Inbox, Link};
+use crate::broker::{Broker, BrokerError, Content, Envelope, Inbox, Link, Scope};
 use crate::limits::Limits;
 use crate::logs::Logs;
 use crate::namespace::{LogKind, WindowBounds};
@@ -57,8 +58,8 @@ impl Broker for Lossy {
         Ok(())
     }
 
-    async fn publish(&self, _: Envelope) -> Result<(), BrokerError> {
-        Ok(())
+    async fn publish(&self, _: Envelope) -> Result<Scope, BrokerError> {
+        Ok(Scope::Fleet)
     }
 
     async fn append(&self, _: Append, _: WindowBounds) -> Result<Appended, BrokerError> {
@@ -66,6 +67,10 @@ impl Broker for Lossy {
     }
 
     async fn read(&self, channel: &ChannelKey, from: ReadFrom, _: u32, _: usize) -> Result<Page, BrokerError> {
+        if let ReadFrom::Before(_) = from {
+            let head = Head { position: position(OPENED_AT), low: OPENED_AT };
+            return Ok(Page { head, entries: Vec::new(), more: false });
+        }
         assert_eq!(from, ReadFrom::After(OPENED_AT));
         let entries = (OPENED_AT + 1..=HEAD).map(|offset| Entry::Message(message(channel, offset))).collect();
         Ok(Page { head: Head { position: position(HEAD), low: 0 }, entries, more: false })
@@ -92,7 +97,9 @@ async fn what_is_lost_while_a_channel_opens_is_read_from_the_log() {
     let broker: Arc<dyn Broker> = Arc::new(Lossy(intake.inbox()));
     let (mailbox, mut reader) = mailbox(64);
     let logs = Logs::new(broker.clone(), Arc::new(store));
-    let parts = Parts { broker, logs, shards: vec![mailbox].into(), limits: Arc::new(Limits::default()) };
+    let limits = Arc::new(Limits::default());
+    let hot = Hot::new(HotBounds::from(&*limits));
+    let parts = Parts { broker, logs, hot, shards: vec![mailbox].into(), limits };
     let interest = Interest::start(intake, &parts, &tokio::runtime::Handle::current());
     let tenant = TenantId::parse("t").expect("a tenant");
     let channel = ChannelKey::new(tenant, ChannelName::parse("live:a").expect("a channel"));

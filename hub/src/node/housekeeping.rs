@@ -4,14 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hubbub_persistence::{Retention, Store, StoreError};
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval};
 
-use super::memory;
 use crate::admission::Gatekeeper;
 use crate::auth::policy::Policy;
 use crate::auth::revocation::Revocations;
 use crate::broker::memory::Bus;
 use crate::clock::Clock;
+use crate::deliver::hot::Hot;
+use crate::memory;
 use crate::namespace::{LogKind, Namespace};
 use crate::shard::mail::{Mail, Mailbox};
 
@@ -29,7 +30,9 @@ const RELAXED: f64 = 0.95;
 /// What housekeeping works on.
 #[derive(Clone)]
 pub(super) struct House {
-    pub(super) bus: Arc<Bus>,
+    /// The windows of a node that is alone.
+    pub(super) bus: Option<Arc<Bus>>,
+    pub(super) hot: Hot,
     pub(super) store: Arc<dyn Store>,
     pub(super) policy: Arc<Policy>,
     pub(super) revocations: Arc<Revocations>,
@@ -54,7 +57,9 @@ impl House {
         loop {
             ticks.tick().await;
             metrics::gauge!("hubbub_connections").set(self.gatekeeper.connections() as f64);
-            metrics::gauge!("hubbub_window_bytes").set(self.bus.held_bytes() as f64);
+            if let Some(bus) = &self.bus {
+                metrics::gauge!("hubbub_window_bytes").set(bus.held_bytes() as f64);
+            }
             let Some(resident) = memory::resident() else { continue };
             metrics::gauge!("hubbub_resident_bytes").set(resident as f64);
             let Some(watermark) = self.watermark else { continue };
@@ -76,7 +81,10 @@ impl House {
         let mut ticks = ticker(WINDOWS);
         loop {
             ticks.tick().await;
-            self.bus.expire();
+            if let Some(bus) = &self.bus {
+                bus.expire();
+            }
+            self.hot.tidy(Instant::now());
             self.revocations.prune(self.clock.now_ms());
         }
     }

@@ -2,9 +2,8 @@
 //!
 //! The shards have a thread each; lanes, presence, store and internal API share the runtime that calls [`Node::start`].
 
+mod backbone;
 mod housekeeping;
-pub(crate) mod memory;
-pub mod probe;
 mod shards;
 
 use std::io;
@@ -22,8 +21,8 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
+use self::backbone::Backbone;
 use self::housekeeping::House;
-use self::probe::Probe;
 use crate::admission::{Bounds, Gatekeeper};
 use crate::api::{self, Api};
 use crate::auth::keys::TokenKeySettings;
@@ -33,18 +32,15 @@ use crate::auth::revocation::Revocations;
 use crate::auth::service::ApiKeys;
 use crate::auth::ticket::Tickets;
 use crate::auth::verifier::Verifier;
-use crate::broker::Broker;
-use crate::broker::memory::{Bus, MemoryBroker};
 use crate::clock::Clock;
-use crate::control::Control;
-use crate::deliver::{Intake, Interest, Parts};
+use crate::control::{Control, orders};
 use crate::limits::Limits;
-use crate::logs::Logs;
+use crate::memory;
 use crate::presence::memory::{Board, MemoryRoster};
 use crate::presence::{self, Presence};
 use crate::publish::Publisher;
 use crate::session::Services;
-use crate::shard::mail::{Mail, Mailbox, MailboxReader, mailbox};
+use crate::shard::mail::{Mail, Mailbox, MailboxReader};
 use crate::transport::listener;
 use crate::transport::public::Public;
 
@@ -137,29 +133,19 @@ impl Node {
         let internal_listener = internal_listener.map_err(|error| StartError::Listen(settings.internal, error))?;
         let internal = internal_listener.local_addr().map_err(|error| StartError::Listen(settings.internal, error))?;
 
+        let backbone = Backbone::raise(count, store.clone(), &clock, &limits).await;
+        let Backbone { broker, bus, logs, hot, interest, probe, shards, readers, notices } = backbone;
         let revocations = Arc::new(Revocations::new());
         for revocation in store.revocations(clock.now_ms()).await? {
             revocations.insert(revocation);
         }
-        // One mailbox more than shards: the probe's.
-        let (mailboxes, mut readers): (Vec<_>, Vec<_>) = (0..=count).map(|_| mailbox(limits.mailbox_messages)).unzip();
-        let shards: Arc<[Mailbox]> = mailboxes[..count].into();
-        let bus = Bus::new(limits.window_bytes_per_node, clock.clone());
-        let lanes = Intake::new(count, limits.mailbox_messages);
-        let broker: Arc<dyn Broker> = Arc::new(MemoryBroker::new(bus.clone(), lanes.inbox()));
-        let logs = Logs::new(broker.clone(), store.clone());
-        let parts =
-            Parts { broker: broker.clone(), logs: logs.clone(), shards: mailboxes.into(), limits: limits.clone() };
-        let interest = Interest::start(lanes, &parts, &tokio::runtime::Handle::current());
-        let probe_mailbox = readers.pop().unwrap_or_else(|| mailbox(1).1);
-        let probe = Arc::new(Probe::start(broker.clone(), &interest, probe_mailbox, count).await);
-
         let board = Board::new(presence::bounds(&limits), clock.clone());
         let roster = Arc::new(MemoryRoster::new(board, broker.clone()));
         let presence = Presence::start(roster, broker.clone(), presence::Settings::of(&limits));
-        let publisher = Publisher::new(logs.clone(), broker, clock.clone(), limits.frame_bytes);
+        let publisher = Publisher::new(logs.clone(), broker.clone(), clock.clone(), limits.frame_bytes);
         let gatekeeper = Gatekeeper::new(bounds(&limits), clock.now_ms());
-        let control = Control::new(shards.clone(), store.clone(), revocations.clone());
+        let control = Control::new(shards.clone(), store.clone(), broker.clone(), revocations.clone(), hot.clone());
+        tokio::spawn(orders::follow(control.clone(), broker.clone(), clock.clone(), notices));
         let services = Services {
             node: name,
             verifier,
@@ -167,6 +153,7 @@ impl Node {
             revocations: revocations.clone(),
             publisher,
             logs,
+            hot: hot.clone(),
             presence,
             shards: shards.clone(),
             clock: clock.clone(),
@@ -190,12 +177,14 @@ impl Node {
             gatekeeper: gatekeeper.clone(),
             store: store.clone(),
             probe,
+            broker,
             metrics: settings.metrics,
             memory_watermark: watermark,
         });
         tokio::spawn(api::serve(internal_listener, api));
         let house = House {
             bus,
+            hot,
             store: store.clone(),
             policy,
             revocations,

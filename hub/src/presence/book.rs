@@ -182,7 +182,7 @@ impl Book {
 
     /// Who is there on this node.
     pub(super) fn page(&self, channel: &ChannelKey, page: &Page) -> PresenceSnapshot {
-        let scope = Some(Scope::Node);
+        let scope = Scope::Node;
         let Some(room) = self.rooms.get(channel) else { return PresenceSnapshot { scope, ..Default::default() } };
         let here = |(user, present): (&UserId, &Present)| {
             (!present.gone).then(|| PresentUser { user: user.clone(), connections: present.connections })
@@ -358,7 +358,7 @@ mod tests {
         }
         let page = desk.book.page(&desk.channel, &Page { after: UserId::parse("a").ok(), limit: 2 });
         let users: Vec<_> = page.users.iter().map(|present| present.user.as_str()).collect();
-        assert_eq!((page.count, users, page.scope), (4, vec!["b", "c"], Some(Scope::Node)));
+        assert_eq!((page.count, users, page.scope), (4, vec!["b", "c"], Scope::Node));
         assert_eq!(page.next.as_ref().map(UserId::as_str), Some("c"));
         let last = desk.book.page(&desk.channel, &Page { after: page.next, limit: 2 });
         assert_eq!((last.users.len(), last.next), (1, None));

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use hubbub_protocol::channel::{ChannelKey, UserId};
-use hubbub_protocol::frame::{PresenceChange, PresenceCount, PresenceKind, PresenceSnapshot, PresentUser};
+use hubbub_protocol::frame::{PresenceChange, PresenceCount, PresenceKind, PresenceSnapshot, PresentUser, Scope};
 
 use super::roster::{Away, Bounds, COUNT_EVERY_MS, Counted, Entered, Entry, Lease, Page, Part, Roster, is_large};
 use crate::broker::{Broker, Content, Envelope};
@@ -236,7 +236,7 @@ impl State {
         let mut behind = room.users.range((begin, Bound::Unbounded)).filter_map(present);
         let users: Vec<PresentUser> = behind.by_ref().take(page.limit as usize).collect();
         let next = behind.next().and_then(|_| users.last().map(|last| last.user.clone()));
-        PresenceSnapshot { version, count, users, next, large: false, scope: None }
+        PresenceSnapshot { version, count, users, next, large: false, scope: Scope::Fleet }
     }
 
     fn reap(&mut self, bounds: Bounds, now: u64, told: &mut Vec<Envelope>) -> u64 {

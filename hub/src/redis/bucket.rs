@@ -19,3 +19,31 @@ pub fn bucket_of(channel: &ChannelKey) -> u16 {
 pub fn tag(bucket: u16) -> String {
     format!("b{bucket}")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use hubbub_protocol::{ChannelName, TenantId};
+
+    use super::*;
+
+    fn key(tenant: &str, channel: &str) -> ChannelKey {
+        ChannelKey::new(TenantId::parse(tenant).expect("valid"), ChannelName::parse(channel).expect("valid"))
+    }
+
+    #[test]
+    fn buckets_stay_what_they_were() {
+        // Nodes of two versions meet only in the same bucket.
+        let table = [("t", "chat:lobby", 14), ("t", "live:score", 58), ("acme", "chat:lobby", 108)];
+        for (tenant, channel, bucket) in table {
+            assert_eq!(bucket_of(&key(tenant, channel)), bucket, "{tenant}/{channel}");
+        }
+    }
+
+    #[test]
+    fn channels_spread_over_all_buckets() {
+        let used: HashSet<_> = (0..4_096).map(|index| bucket_of(&key("t", &format!("chat:{index}")))).collect();
+        assert_eq!(used.len(), usize::from(BUCKETS));
+    }
+}

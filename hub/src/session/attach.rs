@@ -4,7 +4,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use hubbub_persistence::{Entry, Page, ReadFrom};
+use hubbub_persistence::{Entry, Head, Page, ReadFrom};
 use hubbub_protocol::channel::ChannelKey;
 use hubbub_protocol::frame::{ServerFrame, Subscribe};
 use hubbub_protocol::outcome::Attached;
@@ -15,6 +15,7 @@ use super::Services;
 use crate::auth::Identity;
 use crate::auth::policy::Denied;
 use crate::deliver::channel::gap_frame;
+use crate::deliver::hot::Stretch;
 use crate::encoded::Encoded;
 use crate::logs::Resumption;
 use crate::namespace::{LogKind, Overflow};
@@ -149,10 +150,18 @@ async fn find_begin(
         (None, None) => Ok(Begin::Now),
         (Some(since), _) if here == Some(since) => Ok(Begin::At(since)),
         (Some(since), _) => {
+            if let Some(head) = services.hot.proves(channel, since) {
+                let head = Head { position: head, low: 0 };
+                return Ok(Begin::Resume(Resumption { head, after: since.offset, lost: None }));
+            }
             let resumption = services.logs.resume(kind, channel, since).await.map_err(|error| error.to_string())?;
             Ok(Begin::Resume(resumption))
         }
         (None, Some(count)) => {
+            if let Some(head) = services.hot.has_last(channel, count) {
+                let after = head.offset.saturating_sub(u64::from(count));
+                return Ok(Begin::Rewind(Resumption { head: Head { position: head, low: 0 }, after, lost: None }));
+            }
             let head = services.logs.head(kind, channel).await.map_err(|error| error.to_string())?;
             let after = head.position.offset.saturating_sub(u64::from(count)).max(head.low);
             Ok(Begin::Rewind(Resumption { head, after, lost: None }))
@@ -226,6 +235,12 @@ pub(super) async fn catch_up(
         if shard.with(|state| state.open_gate(*name)) == GateState::Gone {
             return;
         }
+        if let Some(stretch) = services.hot.after(channel, reader.at, limit, bytes) {
+            match shard.with(|state| reader.take_hot(state, &stretch)) {
+                Progress::Done => return,
+                Progress::More => continue,
+            }
+        }
         let read = match services.logs.read(*kind, channel, ReadFrom::After(reader.at.offset), limit, bytes).await {
             // The log began a new epoch meanwhile: what the old position is worth has to be asked again.
             Ok(page) if page.head.position.epoch != reader.at.epoch => {
@@ -289,6 +304,18 @@ impl Reader<'_> {
             return if state.close_gate(self.name) == GateState::Gone { Progress::Done } else { Progress::More };
         }
         self.give_up(state, head.position.offset, GapReason::Lost);
+        self.arrive(state)
+    }
+
+    /// The same with what has just been delivered to others.
+    fn take_hot(&mut self, state: &mut State, stretch: &Stretch) -> Progress {
+        for delivery in &stretch.deliveries {
+            self.at = delivery.position.unwrap_or(self.at);
+            state.replay(self.name, delivery);
+        }
+        if stretch.more {
+            return if state.close_gate(self.name) == GateState::Gone { Progress::Done } else { Progress::More };
+        }
         self.arrive(state)
     }
 

@@ -17,6 +17,7 @@ use crate::auth::policy::Policy;
 use crate::auth::revocation::Revocations;
 use crate::auth::verifier::Verifier;
 use crate::clock::Clock;
+use crate::deliver::hot::Hot;
 use crate::limits::Limits;
 use crate::logs::Logs;
 use crate::presence::Presence;
@@ -42,6 +43,8 @@ pub struct Services {
     pub publisher: Publisher,
     /// Reads logs.
     pub logs: Logs,
+    /// What has just been delivered.
+    pub hot: Hot,
     /// Knows who is where.
     pub presence: Presence,
     /// The mailboxes of all shards of the node.

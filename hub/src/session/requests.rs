@@ -98,7 +98,7 @@ impl Asking<'_> {
         let Publish { key, conflate_key, data, .. } = publish;
         let published = self.services.publisher.publish(&permit, Draft { key, conflate_key, from: None, data }).await?;
         let (id, message, position) = (self.request_id, published.id, published.position);
-        self.send(&ServerFrame::Ack { id, message, position, time: published.time });
+        self.send(&ServerFrame::Ack { id, message, position, time: published.time, scope: published.scope });
         Ok(())
     }
 

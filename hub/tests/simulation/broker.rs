@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use hubbub::broker::memory::{Bus, MemoryBroker};
-use hubbub::broker::{Broker, BrokerError, Content, Envelope, Inbox, Link};
+use hubbub::broker::{Broker, BrokerError, Content, Envelope, Inbox, Link, Scope};
 use hubbub::clock::Clock;
 use hubbub::namespace::WindowBounds;
 use hubbub_persistence::{Append, Appended, Continuity, Head, Page, ReadFrom};
@@ -247,10 +247,10 @@ impl Broker for SimBroker {
         Ok(())
     }
 
-    async fn publish(&self, envelope: Envelope) -> Result<(), BrokerError> {
+    async fn publish(&self, envelope: Envelope) -> Result<Scope, BrokerError> {
         let logged = matches!(&envelope.content, Content::Message(message) if message.position.is_some());
         self.network.carry(&envelope, logged);
-        Ok(())
+        Ok(Scope::Fleet)
     }
 
     async fn append(&self, append: Append, bounds: WindowBounds) -> Result<Appended, BrokerError> {

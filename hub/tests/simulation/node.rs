@@ -10,6 +10,7 @@ use hubbub::auth::keys::TokenKeySettings;
 use hubbub::auth::{KeyRing, Policy, Revocations, Verifier};
 use hubbub::clock::Clock;
 use hubbub::config::Config;
+use hubbub::deliver::hot::{Hot, HotBounds};
 use hubbub::deliver::{Intake, Interest, Parts};
 use hubbub::encoded::Format;
 use hubbub::limits::Limits;
@@ -82,7 +83,14 @@ async fn build(blueprint: Blueprint, id: u64, mut dials: mpsc::Receiver<Dial>) {
     let store: Arc<dyn Store> = Arc::new(store);
     let logs = Logs::new(broker.clone(), store);
     let shards: Arc<[_]> = mailboxes.into();
-    let parts = Parts { broker: broker.clone(), logs: logs.clone(), shards: shards.clone(), limits: limits.clone() };
+    let hot = Hot::new(HotBounds::from(&*limits));
+    let parts = Parts {
+        broker: broker.clone(),
+        logs: logs.clone(),
+        hot: hot.clone(),
+        shards: shards.clone(),
+        limits: limits.clone(),
+    };
     let interest = Interest::start(intake, &parts, &tokio::runtime::Handle::current());
     let board = Board::new(presence::bounds(&limits), clock.clone());
     let roster = Arc::new(MemoryRoster::new(board, broker.clone()));
@@ -94,6 +102,7 @@ async fn build(blueprint: Blueprint, id: u64, mut dials: mpsc::Receiver<Dial>) {
         revocations: Arc::new(Revocations::new()),
         publisher: Publisher::new(logs.clone(), broker, clock.clone(), limits.frame_bytes),
         logs,
+        hot,
         presence: presence.clone(),
         shards,
         clock: clock.clone(),

@@ -128,14 +128,23 @@ impl Store for SimStore {
 
     async fn read(&self, channel: &ChannelKey, from: ReadFrom, limit: u32, _: usize) -> Result<Page, StoreError> {
         self.answer().await?;
-        let ReadFrom::After(after) = from else { return Err(StoreError::Refused("not simulated".into())) };
         let page = self.with(|inner| {
             let head = inner.head(channel);
             let entries = inner.logs.get(channel).map(|log| log.entries.as_slice()).unwrap_or_default();
-            let start = after.max(head.low).min(entries.len() as u64) as usize;
-            let end = (start + limit as usize).min(entries.len());
-            let more = end < entries.len();
-            Page { head, entries: entries[start..end].iter().cloned().map(Entry::Message).collect(), more }
+            let (low, len) = (head.low as usize, entries.len());
+            let (part, more): (Vec<_>, bool) = match from {
+                ReadFrom::After(after) => {
+                    let start = (after as usize).max(low).min(len);
+                    let end = (start + limit as usize).min(len);
+                    (entries[start..end].to_vec(), end < len)
+                }
+                ReadFrom::Before(before) => {
+                    let end = (before.saturating_sub(1).min(len as u64) as usize).max(low);
+                    let start = end.saturating_sub(limit as usize).max(low);
+                    (entries[start..end].iter().rev().cloned().collect(), start > low)
+                }
+            };
+            Page { head, entries: part.into_iter().map(Entry::Message).collect(), more }
         });
         // What is read grows old on its way back.
         self.answer().await.map(|()| page)

@@ -65,6 +65,7 @@ fn limits() -> Limits {
         gate_bytes: 3_000,
         page_messages: 7,
         reorder_bytes: 4_000,
+        hot_messages: 9,
         mailbox_messages: 32,
         interest_linger_ms: 700,
         heartbeat_ms: 3_000,

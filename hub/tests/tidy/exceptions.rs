@@ -23,12 +23,6 @@ pub(crate) const EXCEPTIONS: &[Exception] = &[
                  `shard::mail` is a module of its own that both use",
     },
     Exception {
-        rule: Rule::Cycle,
-        place: "api -> node",
-        reason: "readiness flies the canary of `node::probe` and tells `node::memory`, the node starts the API. Ends when \
-                 the two are modules of their own",
-    },
-    Exception {
         rule: Rule::Sleep,
         place: "clients/rust/tests/sessions.rs",
         reason: "shows that a silence longer than the heartbeat is survived: that silence has to pass, over a real socket",

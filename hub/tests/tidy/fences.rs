@@ -39,7 +39,7 @@ const FENCES: &[Fence] = &[
         why: "only what speaks with Redis knows its client",
     },
     Fence {
-        names: &["hubbub_persistence::sqlite", "hubbub_persistence::Sqlite"],
+        names: &["hubbub_persistence::sqlite", "hubbub_persistence::Sqlite", "hubbub_persistence::postgres"],
         within: HUB,
         except: &["hub/src/cli/"],
         why: "the backend is chosen at the composition root; everybody else has the trait",

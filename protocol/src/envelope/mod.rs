@@ -60,6 +60,11 @@ pub enum Order {
         /// It can be forgotten from then on, in milliseconds since 1970.
         until: u64,
     },
+    /// A message of the channel was erased: nobody shows it from memory any more.
+    Erased {
+        /// Which channel.
+        channel: ChannelKey,
+    },
 }
 
 impl Envelope {

@@ -51,6 +51,7 @@ fn orders_and_presence_come_back() {
         Order::Disconnect { tenant: tenant.clone(), user: user.clone(), reconnect: true },
         Order::RevokeToken { tenant: tenant.clone(), token: "jti-1".into(), until: OFFSET_MAX },
         Order::RevokeUser { tenant, user: user.clone(), before: 5, until: 6 },
+        Order::Erased { channel: ChannelKey::new(TenantId::parse("t").expect("valid"), channel().channel) },
     ];
     let change = |event| PresenceChange { channel: channel().channel, version: 3, event, user: user.clone() };
     let presence = [PresenceKind::Join, PresenceKind::Leave].map(|event| Content::Presence(change(event)));

@@ -17,7 +17,7 @@
 //! nobody's.
 
 use super::{Content, Envelope, Order};
-use crate::channel::{ChannelKey, TenantId, UserId};
+use crate::channel::{ChannelKey, ChannelName, TenantId, UserId};
 use crate::frame::{PresenceChange, PresenceCount, PresenceKind};
 use crate::id::MessageId;
 use crate::message::{Data, Key, Message};
@@ -57,9 +57,10 @@ mod tag {
     pub(super) const UNTIL: u8 = 13;
     pub(super) const BEFORE: u8 = 14;
     pub(super) const RECONNECT: u8 = 15;
-    pub(super) const COUNT: u8 = 16;
+    pub(super) const CHANNEL: u8 = 16;
+    pub(super) const COUNT: u8 = 17;
     /// One more than the largest.
-    pub(super) const END: usize = 17;
+    pub(super) const END: usize = 18;
 }
 
 /// Why bytes are not an envelope for this node.
@@ -201,6 +202,7 @@ fn write_order(order: &Order, out: &mut Vec<u8>) {
         Order::Disconnect { tenant, .. } => (1, tenant),
         Order::RevokeToken { tenant, .. } => (2, tenant),
         Order::RevokeUser { tenant, .. } => (3, tenant),
+        Order::Erased { channel } => (4, &channel.tenant),
     };
     field(tag::ORDER, &[code], out);
     field(tag::TENANT, tenant.as_str().as_bytes(), out);
@@ -218,6 +220,7 @@ fn write_order(order: &Order, out: &mut Vec<u8>) {
             number(tag::BEFORE, *before, out);
             number(tag::UNTIL, *until, out);
         }
+        Order::Erased { channel } => field(tag::CHANNEL, channel.channel.as_str().as_bytes(), out),
     }
 }
 
@@ -278,6 +281,10 @@ fn read_order(fields: &Fields) -> Result<Order, WireError> {
         [3] => {
             let (before, until) = (fields.number(tag::BEFORE)?, fields.number(tag::UNTIL)?);
             Ok(Order::RevokeUser { tenant, user: fields.user()?, before, until })
+        }
+        [4] => {
+            let name = ChannelName::parse(fields.text(tag::CHANNEL)?).map_err(|_| WireError::Field(tag::CHANNEL))?;
+            Ok(Order::Erased { channel: ChannelKey::new(tenant, name) })
         }
         _ => Err(WireError::Field(tag::ORDER)),
     }

@@ -43,6 +43,8 @@ pub enum ServerFrame {
         position: Option<Position>,
         /// When the hub took it, in milliseconds since 1970.
         time: u64,
+        /// How far it went.
+        scope: Scope,
     },
     /// Answers everything else.
     Reply {
@@ -175,17 +177,9 @@ pub struct PresenceSnapshot {
     /// The channel holds too many users for a list: `users` is empty, and joins and leaves are told as counts.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub large: bool,
-    /// What the answer knows of, when that is not all nodes.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub scope: Option<Scope>,
-}
-
-/// How far something reaches, when not over all nodes.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Scope {
-    /// This node alone.
-    Node,
+    /// What the answer knows of.
+    #[serde(default, skip_serializing_if = "Scope::is_fleet")]
+    pub scope: Scope,
 }
 
 /// One user in a channel.
@@ -229,4 +223,22 @@ pub enum PresenceKind {
     Join,
     /// The last one went, and its grace passed.
     Leave,
+}
+
+/// How far a message went that no log keeps, or an answer knows.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Scope {
+    /// Every node. What a log keeps gets there in any case. Stands in no frame.
+    #[default]
+    Fleet,
+    /// One node alone: the others could not be reached.
+    Node,
+}
+
+impl Scope {
+    /// Whether it is every node.
+    pub fn is_fleet(&self) -> bool {
+        *self == Self::Fleet
+    }
 }

@@ -10,7 +10,9 @@ use serde::Deserialize;
 use super::{DecodeError, from_object};
 use crate::channel::{ChannelName, UserId};
 use crate::code::ErrorCode;
-use crate::frame::{Connected, HistoryPage, PresenceSnapshot, Reply, RequestId, ServerFrame, SubscriptionResult};
+use crate::frame::{
+    Connected, HistoryPage, PresenceSnapshot, Reply, RequestId, Scope, ServerFrame, SubscriptionResult,
+};
 use crate::id::{MessageId, SessionId};
 use crate::outcome::{Attached, GapReason, Outcome, Range};
 use crate::position::{Epoch, OFFSET_MAX, Position};
@@ -54,12 +56,20 @@ struct Ack {
     epoch: Option<Epoch>,
     offset: Option<u64>,
     time: u64,
+    scope: Option<AckScope>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum AckScope {
+    Node,
 }
 
 impl Ack {
     fn into_frame(self) -> Result<ServerFrame, String> {
         let position = position(self.epoch, self.offset)?;
-        Ok(ServerFrame::Ack { id: self.id, message: self.message, position, time: self.time })
+        let scope = self.scope.map_or(Scope::Fleet, |AckScope::Node| Scope::Node);
+        Ok(ServerFrame::Ack { id: self.id, message: self.message, position, time: self.time, scope })
     }
 }
 

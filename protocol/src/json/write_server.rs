@@ -4,7 +4,7 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
 use super::optional;
-use crate::frame::{Connected, Reply, ServerFrame, SubscriptionResult};
+use crate::frame::{Connected, Reply, Scope, ServerFrame, SubscriptionResult};
 use crate::outcome::{Attached, Outcome};
 
 /// Appends a server frame to `out`.
@@ -62,13 +62,14 @@ fn small_frame<M: SerializeMap>(frame: &ServerFrame, map: &mut M) -> Result<(), 
             map.serialize_entry("channel", channel)?;
             optional(map, "code", code.as_ref())?;
         }
-        ServerFrame::Ack { id, message, position, time } => {
+        ServerFrame::Ack { id, message, position, time, scope } => {
             map.serialize_entry("type", "ack")?;
             map.serialize_entry("id", id)?;
             map.serialize_entry("message", message)?;
             optional(map, "epoch", position.map(|p| p.epoch).as_ref())?;
             optional(map, "offset", position.map(|p| p.offset).as_ref())?;
             map.serialize_entry("time", time)?;
+            optional(map, "scope", (*scope == Scope::Node).then_some("node").as_ref())?;
         }
         ServerFrame::Reply { id, result } => {
             map.serialize_entry("type", "reply")?;

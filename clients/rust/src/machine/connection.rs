@@ -124,8 +124,8 @@ impl Machine {
             ServerFrame::Subscribed { id, channel, attached } => self.subscribed(id, channel, attached),
             ServerFrame::Unsubscribed { id: Some(id), .. } => self.answered(id, Answer::Unsubscribed),
             ServerFrame::Unsubscribed { id: None, channel, code } => self.ended_by_hub(now, dice, channel, code),
-            ServerFrame::Ack { id, message, position, time } => {
-                self.answered(id, Answer::Acked { message, position, time });
+            ServerFrame::Ack { id, message, position, time, scope } => {
+                self.answered(id, Answer::Acked { message, position, time, scope });
             }
             ServerFrame::Reply { id, result: Reply::History(page) } => self.answered(id, Answer::History(page)),
             ServerFrame::Reply { id, result: Reply::Presence(all) } => self.answered(id, Answer::Presence(all)),

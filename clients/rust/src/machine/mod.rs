@@ -10,7 +10,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 
-use hubbub_protocol::frame::{HistoryPage, PresenceSnapshot, RequestId, Subscribe};
+use hubbub_protocol::frame::{HistoryPage, PresenceSnapshot, RequestId, Scope, Subscribe};
 use hubbub_protocol::{ChannelName, ClientFrame, MessageId, Position, ServerFrame, limits};
 
 use crate::backoff::Backoff;
@@ -92,7 +92,7 @@ pub(crate) enum Action {
 pub(crate) enum Answer {
     Subscribed,
     Unsubscribed,
-    Acked { message: MessageId, position: Option<Position>, time: u64 },
+    Acked { message: MessageId, position: Option<Position>, time: u64, scope: Scope },
     History(HistoryPage),
     Presence(PresenceSnapshot),
     Refreshed,

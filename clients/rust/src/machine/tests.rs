@@ -1,6 +1,6 @@
 //! What the machine does, told as scenes: inputs go in with a time and dice, actions come out.
 
-use hubbub_protocol::frame::{Connect, Connected, Publish, Resume, ServerError, SubscriptionResult};
+use hubbub_protocol::frame::{Connect, Connected, Publish, Resume, Scope, ServerError, SubscriptionResult};
 use hubbub_protocol::outcome::Attached;
 use hubbub_protocol::{Data, Epoch, ErrorCode, GapReason, Message, Outcome, Range, SessionId, UserId};
 
@@ -359,8 +359,8 @@ fn a_request_is_repeated_with_its_id_and_key_until_it_is_answered() {
     assert_eq!(scene.machine.deadline(), Some(scene.now + 100 + 250));
     assert_eq!(scene.pass(), [Action::Send(publish(id))]);
     let (message, time) = (MessageId::from_parts(1, 1), 5);
-    let ack = ServerFrame::Ack { id, message, position: None, time };
-    let answer = Answer::Acked { message, position: None, time };
+    let ack = ServerFrame::Ack { id, message, position: None, time, scope: Scope::Node };
+    let answer = Answer::Acked { message, position: None, time, scope: Scope::Node };
     assert_eq!(scene.frame(ack.clone()), [Action::Answer(id, Ok(answer))]);
     assert_eq!(scene.frame(ack), [], "a second answer has nobody who waits");
 }

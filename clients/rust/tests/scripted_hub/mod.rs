@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use hubbub_client::{Backoff, Options, TokenSource};
-use hubbub_protocol::frame::{Connect, Connected, RequestId, SubscriptionResult};
+use hubbub_protocol::frame::{Connect, Connected, RequestId, Scope, SubscriptionResult};
 use hubbub_protocol::outcome::Attached;
 use hubbub_protocol::{
     ChannelName, ClientFrame, Data, Epoch, Message, MessageId, Outcome, Position, Range, ServerFrame, SessionId,
@@ -18,8 +18,9 @@ use hubbub_protocol::{
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message as WsMessage;
+use tokio_tungstenite::tungstenite::handshake::server::Request;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
-use tokio_tungstenite::{WebSocketStream, accept_async};
+use tokio_tungstenite::{WebSocketStream, accept_hdr_async};
 
 /// Nothing in these tests takes so long unless it never comes.
 pub(crate) const SOON: Duration = Duration::from_secs(10);
@@ -32,6 +33,8 @@ pub(crate) struct ScriptedHub {
 /// The hub's end of one connection.
 pub(crate) struct Peer {
     socket: WebSocketStream<TcpStream>,
+    /// What the upgrade asked for: path and query.
+    pub(crate) target: String,
     heartbeat_ms: u64,
     early: VecDeque<ClientFrame>,
 }
@@ -71,7 +74,7 @@ pub(crate) fn message(name: &str, offset: u64) -> ServerFrame {
 
 pub(crate) fn ack(id: RequestId, offset: u64) -> ServerFrame {
     let message = MessageId::from_parts(1, u128::from(offset));
-    ServerFrame::Ack { id, message, position: Some(position(offset)), time: 1 }
+    ServerFrame::Ack { id, message, position: Some(position(offset)), time: 1, scope: Scope::Fleet }
 }
 
 impl ScriptedHub {
@@ -99,8 +102,14 @@ impl ScriptedHub {
 
     /// The next WebSocket, and its connect frame.
     pub(crate) async fn accept(&self) -> (Peer, Connect) {
-        let socket = accept_async(self.tcp().await).await.expect("an upgrade");
-        let mut peer = Peer { socket, heartbeat_ms: self.heartbeat_ms, early: VecDeque::new() };
+        let mut target = String::new();
+        #[expect(clippy::result_large_err, reason = "the shape that tungstenite asks for")]
+        let seen = |request: &Request, response| {
+            target = request.uri().to_string();
+            Ok(response)
+        };
+        let socket = accept_hdr_async(self.tcp().await, seen).await.expect("an upgrade");
+        let mut peer = Peer { socket, target, heartbeat_ms: self.heartbeat_ms, early: VecDeque::new() };
         let ClientFrame::Connect(connect) = peer.hear().await else { panic!("the first frame is `connect`") };
         (peer, connect)
     }

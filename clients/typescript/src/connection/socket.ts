@@ -1,6 +1,7 @@
 // The part of the WebSocket interface that is used, so that any implementation of it will do.
 
 import { HubError } from '../errors.js'
+import { withAffinity } from '../random.js'
 
 export interface Socket {
   readonly readyState: number
@@ -26,7 +27,6 @@ export function socketUrl(address: string | URL, affinity: string | undefined): 
   const url = new URL(address, typeof location === 'undefined' ? undefined : location.href)
   url.protocol = url.protocol === 'https:' || url.protocol === 'wss:' ? 'wss:' : 'ws:'
   if (url.pathname === '/') url.pathname = '/ws'
-  if (affinity !== undefined) url.searchParams.set('affinity', affinity)
   url.hash = ''
-  return url.href
+  return withAffinity(url, affinity).href
 }

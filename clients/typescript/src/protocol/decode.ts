@@ -51,7 +51,7 @@ const SERVER: Record<ServerFrame['type'], Guard> = {
     text(f.session) && text(f.node) && text(f.user) && count(f.heartbeat_ms) && count(f.expires_at) && list(result)(f.subscriptions),
   subscribed: (f) => count(f.id) && text(f.channel) && outcome(f),
   unsubscribed: (f) => text(f.channel) && optional(count)(f.id) && optional(text)(f.code),
-  ack: (f) => count(f.id) && text(f.message) && place(f) && count(f.time),
+  ack: (f) => count(f.id) && text(f.message) && place(f) && count(f.time) && (f.scope === undefined || f.scope === 'node'),
   reply: (f) => count(f.id) && reply(f),
   message,
   gap: (f) => text(f.channel) && epoch(f.epoch) && range(f) && text(f.reason),

@@ -120,6 +120,8 @@ export interface Ack {
   epoch?: string
   offset?: number
   time: number
+  /** Only on channels without a log: the hub could not reach its other nodes, so only subscribers of one node have it. */
+  scope?: 'node'
 }
 
 /** How one entry of `resume`, or one channel of a stream, ended. */

@@ -7,6 +7,7 @@ import { messageOf, outcomeOf } from '../channel/channels.js'
 import { HubError } from '../errors.js'
 import { decodeEvent } from '../protocol/decode.js'
 import type { Gap, Message, MessageFrame, OpenEvent, Position, ServerFrame, Skipped, SubscriptionResult } from '../protocol/frames.js'
+import { withAffinity } from '../random.js'
 import { Alarm, type Timers } from '../timers.js'
 import type { TokenSource } from '../token.js'
 import { onWake } from '../wake.js'
@@ -34,8 +35,9 @@ export interface SourceListener {
 }
 
 export interface SourceParts {
-  /** The address of the stream without ticket and position. */
+  /** The address of the stream without affinity, ticket and position. */
   url: string
+  affinity: string | undefined
   channels: string[]
   since: Record<string, Position>
   tokens: TokenSource | undefined
@@ -159,10 +161,10 @@ export class Source {
   }
 
   async #ticket(signal: AbortSignal): Promise<StreamHappening> {
-    const { tokens, fetch, url, channels } = this.#parts
+    const { tokens, fetch, url, affinity, channels } = this.#parts
     try {
       const token = await tokens!.get()
-      const answer = await fetchTicket(fetch, new URL('/v1/tickets', url).href, token, channels, signal)
+      const answer = await fetchTicket(fetch, withAffinity(new URL('/v1/tickets', url), affinity).href, token, channels, signal)
       return typeof answer === 'string' ? { what: 'ticket', ticket: answer } : { what: 'refused', ...answer }
     } catch (error) {
       return { what: 'refused', verdict: 'again', error: error as HubError }
@@ -184,7 +186,7 @@ export class Source {
 
   /** The address, with the positions reached so far. */
   #url(ticket: string | undefined): string {
-    const url = new URL(this.#parts.url)
+    const url = withAffinity(new URL(this.#parts.url), this.#parts.affinity)
     const positions = this.#parts.channels.map((channel) => this.position(channel))
     if (positions.some((position) => position !== undefined)) url.searchParams.set('last_event_id', eventId(positions))
     if (ticket !== undefined) url.searchParams.set('ticket', ticket)

@@ -5,6 +5,7 @@ import { Emitter } from '../emitter.js'
 import { HubError } from '../errors.js'
 import type { Gap, Json, Message, Position, Skipped, SubscriptionResult } from '../protocol/frames.js'
 import { PAGE, SSE_CHANNELS } from '../protocol/limits.js'
+import { affinity } from '../random.js'
 import { systemTimers, type Timers } from '../timers.js'
 import { type TokenProvider, TokenSource } from '../token.js'
 import type { Streaming } from './machine.js'
@@ -24,6 +25,8 @@ export interface StreamOptions {
   maxRate?: number
   /** Continue behind these positions. */
   since?: Record<string, Position>
+  /** Sent to load balancers so that they find the same node again; false for none. Default: random, kept for the tab. */
+  affinity?: string | false
   /** An EventSource constructor where the platform has none. */
   EventSource?: EventSourceConstructor
   fetch?: Fetch
@@ -102,6 +105,8 @@ interface Shared {
   source: Source
   address: string
   token: TokenProvider | undefined
+  /** As it was asked for: what is made without being asked for is made once for all that share. */
+  affinity: string | false | undefined
 }
 
 /** The sources in use. Streams with positions or parts of their own do not share, nor does a `rewind` that comes late. */
@@ -109,13 +114,14 @@ let shared: Shared[] = []
 
 function share(options: StreamOptions): Shared {
   const address = addressOf(options)
-  const { token } = options
+  const { token, affinity: wish } = options
   const own = options.since !== undefined || options.EventSource !== undefined || options.timers !== undefined
   const fits = ({ source }: Shared): boolean => source.now.is !== 'closed' && !(source.begun && options.rewind !== undefined)
-  const found = shared.find((one) => one.address === address && one.token === token && fits(one))
+  const found = shared.find((one) => one.address === address && one.token === token && one.affinity === wish && fits(one))
   if (found !== undefined && !own) return found
   const source = new Source({
     url: address,
+    affinity: wish === false ? undefined : (wish ?? affinity()),
     channels: [...options.channels],
     since: options.since ?? {},
     tokens: token === undefined ? undefined : new TokenSource(token),
@@ -124,7 +130,7 @@ function share(options: StreamOptions): Shared {
     timers: options.timers ?? systemTimers,
     random: options.random ?? Math.random,
   })
-  const made = { source, address, token }
+  const made = { source, address, token, affinity: wish }
   if (!own) shared.push(made)
   return made
 }

@@ -23,7 +23,8 @@ impl Options {
         self
     }
 
-    /// Keeps its data in this folder, which stays when the server goes.
+    /// Keeps its data in this folder, which stays when the server goes. Where we are root and the account of Postgres may
+    /// not enter it, another one is taken; see [`super::Postgres::folder`].
     #[must_use]
     pub fn folder(mut self, folder: &Path) -> Self {
         self.folder = Some(folder.to_owned());

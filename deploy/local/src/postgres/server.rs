@@ -1,5 +1,6 @@
 //! One Postgres server: database `hubbub`, a role that owns it and one that owns nothing.
 
+use std::path::Path;
 use std::process::Command;
 
 use super::options::Options;
@@ -55,6 +56,11 @@ impl Postgres {
     /// Its port; stays the same when it starts again.
     pub fn port(&self) -> u16 {
         self.port.number()
+    }
+
+    /// Where its data and its log are.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// As the superuser `postgres`.
@@ -130,11 +136,15 @@ impl Postgres {
     }
 
     pub(super) fn psql_in(&self, database: &str, sql: &str) -> Result<String, Error> {
+        program::run(self.psql_command(database)?.args(["-c", sql]))
+    }
+
+    pub(super) fn psql_command(&self, database: &str) -> Result<Command, Error> {
         let mut command = Command::new(program::find("psql")?);
         command.env("PGCONNECT_TIMEOUT", "5").env_remove("PGOPTIONS");
-        command.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-c", sql, "-d"]);
+        command.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d"]);
         command.arg(format!("postgres://postgres@127.0.0.1:{}/{database}", self.port()));
-        program::run(&mut command)
+        Ok(command)
     }
 
     fn url_as(&self, role: &str) -> String {

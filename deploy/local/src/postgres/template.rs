@@ -10,14 +10,10 @@ use crate::error::{Error, during};
 use crate::program::{self, Account};
 
 /// Counts up when what is in the template changes.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
-/// What every database begins with: the owner of the schema, and the one as whom nodes work, who owns nothing.
-const ROLES: &[&str] = &[
-    "CREATE ROLE hubbub_owner LOGIN PASSWORD 'hubbub_owner'",
-    "CREATE ROLE hubbub LOGIN PASSWORD 'hubbub'",
-    "CREATE DATABASE hubbub OWNER hubbub_owner",
-];
+/// What operators run too: the owner of the schema, and the one as whom nodes work, who owns nothing.
+const ROLES: &str = include_str!("../../../postgres/roles.sql");
 
 /// Fills an empty folder with a copy of the template.
 pub(super) fn copy_to(data: &Path, account: Account) -> Result<(), Error> {
@@ -56,9 +52,11 @@ fn make(path: &Path, account: Account) -> Result<(), Error> {
     account.apply(command.arg(&data));
     program::run(&mut command)?;
     let mut server = Postgres::on(Options::default().folder(folder.path()))?;
-    for statement in ROLES {
-        server.psql_in("postgres", statement)?;
-    }
+    let roles = folder.path().join("roles.sql");
+    fs::write(&roles, ROLES).map_err(during("writing the roles"))?;
+    let mut command = server.psql_command("postgres")?;
+    command.env("HUBBUB_OWNER_PASSWORD", "hubbub_owner").env("HUBBUB_PASSWORD", "hubbub");
+    program::run(command.arg("-f").arg(&roles))?;
     server.stop()?;
     drop(server);
     // Whole or not at all: the name appears when everything is there.

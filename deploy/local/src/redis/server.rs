@@ -1,4 +1,4 @@
-//! One `redis-server` or `redis-sentinel` process with its folder and port. What it is for others decide.
+//! One `redis-server` process, a Sentinel too, with its folder and port. What it is for others decide.
 
 use std::fs;
 use std::process::Command;
@@ -24,7 +24,8 @@ pub(super) struct Server {
     process: Option<Process>,
     folder: Folder,
     port: Port,
-    program: &'static str,
+    /// Whether it watches others instead of keeping data.
+    sentinel: bool,
     arguments: Vec<String>,
     certificates: Option<Certificates>,
 }
@@ -42,7 +43,7 @@ impl Server {
         let text = format!("{}{listen}dir {}\n{more}", options.directives(), folder.path().display());
         folder.write("redis.conf", &text, Account::Ours)?;
         let arguments = options.arguments().to_vec();
-        Ok(Self { process: None, folder, port, program: "redis-server", arguments, certificates })
+        Ok(Self { process: None, folder, port, sentinel: false, arguments, certificates })
     }
 
     /// Sets up one that watches others.
@@ -51,12 +52,19 @@ impl Server {
         let folder = Folder::open(None, Account::Ours)?;
         let text = format!("bind 127.0.0.1\nport {}\ndir {}\n{directives}", port.number(), folder.path().display());
         folder.write("redis.conf", &text, Account::Ours)?;
-        Ok(Self { process: None, folder, port, program: "redis-sentinel", arguments: Vec::new(), certificates: None })
+        Ok(Self {
+            process: None,
+            folder,
+            port,
+            sentinel: true,
+            arguments: vec!["--sentinel".into()],
+            certificates: None,
+        })
     }
 
     /// Starts it and waits until it answers.
     pub(super) fn start(&mut self, more: &[&str]) -> Result<(), Error> {
-        let mut command = Command::new(program::find(self.program)?);
+        let mut command = Command::new(program::find("redis-server")?);
         command.arg(self.folder.file("redis.conf")).args(&self.arguments).args(more);
         let mut process = Process::spawn(command, &self.folder, LOG)?;
         process.until("an answer to PING", || Ok(self.cli(&["PING"]).ok().filter(|answer| answer == "PONG")))?;
@@ -82,7 +90,7 @@ impl Server {
         let mut command = Command::new("timeout");
         command.arg(ANSWER_SECONDS).arg(program::find("redis-cli")?);
         command.args(["-e", "-h", "127.0.0.1", "-p", &self.port().to_string()]);
-        if self.program == "redis-server" {
+        if !self.sentinel {
             command.args(["--user", ADMIN, "--pass", ADMIN, "--no-auth-warning"]);
         }
         if let Some(certificates) = &self.certificates {

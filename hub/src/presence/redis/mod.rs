@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use futures_util::future::join_all;
 use futures_util::{StreamExt, stream};
 use hubbub_protocol::channel::{ChannelKey, UserId};
-use hubbub_protocol::frame::{PresenceSnapshot, PresentUser};
+use hubbub_protocol::frame::{PresenceSnapshot, PresentUser, Scope};
 use hubbub_protocol::position::OFFSET_MAX;
 
 use super::roster::{Away, Bounds, COUNT_EVERY_MS, Counted, Entered, Entry, Lease, Page, Part, Roster};
@@ -133,7 +133,7 @@ impl RedisRoster {
             Ok(PresentUser { user: reply.user(at)?, connections })
         };
         let users = (5..reply.0.len()).step_by(2).map(present).collect::<Result<_, RedisError>>()?;
-        Ok(PresenceSnapshot { version, count, users, next, large, scope: None })
+        Ok(PresenceSnapshot { version, count, users, next, large, scope: Scope::Fleet })
     }
 
     async fn try_count(&self, channel: &ChannelKey) -> Result<Counted, RedisError> {

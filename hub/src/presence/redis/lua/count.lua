@@ -8,5 +8,5 @@ if passed >= 0 and passed < every then return { 0 } end
 local living, dead = nodes()
 local count = count_of(channel, living, dead, list_users)
 redis.call('HSET', META .. channel, 'c', m[1], 't', text(now))
-publish(channel, '\4', tonumber(m[1]), '\16\0\0\0\8' .. struct.pack('>I8', count))
+publish(channel, '\4', tonumber(m[1]), '\17\0\0\0\8' .. struct.pack('>I8', count))
 return { 1 }

@@ -6,12 +6,12 @@ use std::fs;
 const PART: f64 = 0.8;
 
 /// Memory that the process holds, in bytes; `None` where the system does not tell.
-pub(crate) fn resident() -> Option<u64> {
+pub fn resident() -> Option<u64> {
     kilobytes(&fs::read_to_string("/proc/self/status").ok()?, "VmRSS:")
 }
 
 /// The watermark when none is configured: a part of what the container or the machine has.
-pub(super) fn default_watermark() -> Option<u64> {
+pub fn default_watermark() -> Option<u64> {
     let machine = kilobytes(&fs::read_to_string("/proc/meminfo").ok()?, "MemTotal:")?;
     let container =
         fs::read_to_string("/sys/fs/cgroup/memory.max").ok().and_then(|text| text.trim().parse::<u64>().ok());

@@ -33,12 +33,7 @@ struct Flight {
 
 impl Probe {
     /// Registers the interest in the canary's channel under the number of its mailbox.
-    pub(super) async fn start(
-        broker: Arc<dyn Broker>,
-        interest: &Interest,
-        mailbox: MailboxReader,
-        index: usize,
-    ) -> Self {
+    pub async fn start(broker: Arc<dyn Broker>, interest: &Interest, mailbox: MailboxReader, index: usize) -> Self {
         // Both follow the rules of names, and no configuration may declare this tenant.
         let tenant = TenantId::parse(OWN_TENANT).expect("a valid name");
         let channel = ChannelKey::new(tenant, ChannelName::parse("canary:node").expect("a valid name"));

@@ -1,0 +1,61 @@
+//! The backbone of a node: broker, logs, lanes, and the canary that walks through them all. Everybody else is hung on it.
+
+use std::sync::Arc;
+
+use hubbub_persistence::Store;
+use tokio::sync::mpsc;
+
+use crate::broker::memory::{Bus, MemoryBroker};
+use crate::broker::{Broker, ControlNotice};
+use crate::clock::Clock;
+use crate::control::orders;
+use crate::deliver::hot::{Hot, HotBounds};
+use crate::deliver::{Intake, Interest, Parts};
+use crate::limits::Limits;
+use crate::logs::Logs;
+use crate::probe::Probe;
+use crate::shard::mail::{Mailbox, MailboxReader, mailbox};
+
+/// What messages travel on.
+pub(super) struct Backbone {
+    pub(super) broker: Arc<dyn Broker>,
+    /// The windows of a node that is alone.
+    pub(super) bus: Option<Arc<Bus>>,
+    pub(super) logs: Logs,
+    pub(super) hot: Hot,
+    pub(super) interest: Interest,
+    pub(super) probe: Arc<Probe>,
+    /// The mailboxes of the shards, and their readers.
+    pub(super) shards: Arc<[Mailbox]>,
+    pub(super) readers: Vec<MailboxReader>,
+    /// What other nodes want to be done.
+    pub(super) notices: mpsc::Receiver<ControlNotice>,
+}
+
+impl Backbone {
+    /// Puts it together on the current runtime. Orders of other nodes are wanted from here on.
+    pub(super) async fn raise(shards: usize, store: Arc<dyn Store>, clock: &Arc<Clock>, limits: &Arc<Limits>) -> Self {
+        // One mailbox more than shards: the probe's.
+        let (mailboxes, mut readers): (Vec<_>, Vec<_>) = (0..=shards).map(|_| mailbox(limits.mailbox_messages)).unzip();
+        let lanes = Intake::new(shards, limits.mailbox_messages);
+        let (notify, notices) = mpsc::channel(orders::NOTICES);
+        let inbox = lanes.inbox().with_control(notify);
+        let bus = Bus::new(limits.window_bytes_per_node, clock.clone());
+        let broker: Arc<dyn Broker> = Arc::new(MemoryBroker::new(bus.clone(), inbox));
+        orders::listen(&*broker).await;
+        let logs = Logs::new(broker.clone(), store);
+        let hot = Hot::new(HotBounds::from(&**limits));
+        let shared: Arc<[Mailbox]> = mailboxes[..shards].into();
+        let parts = Parts {
+            broker: broker.clone(),
+            logs: logs.clone(),
+            hot: hot.clone(),
+            shards: mailboxes.into(),
+            limits: limits.clone(),
+        };
+        let interest = Interest::start(lanes, &parts, &tokio::runtime::Handle::current());
+        let mailbox = readers.pop().unwrap_or_else(|| mailbox(1).1);
+        let probe = Arc::new(Probe::start(broker.clone(), &interest, mailbox, shards).await);
+        Self { broker, bus: Some(bus), logs, hot, interest, probe, shards: shared, readers, notices }
+    }
+}

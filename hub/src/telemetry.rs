@@ -88,7 +88,7 @@ pub const METRICS: &[Metric] = &[
         "hubbub_rate_limited_total",
         Unit::Count,
         Labels::None,
-        "Requests of connections that were refused by the rate limit.",
+        "Requests and publishes that were refused by a rate.",
     ),
     counter(
         "hubbub_attaches_total",

@@ -21,6 +21,7 @@ use crate::clock::Clock;
 use crate::config::{Config, Reloadable};
 use crate::guarded::GuardedStore;
 use crate::node::{Node, Settings};
+use crate::rate::Rates;
 use crate::telemetry;
 
 /// Threads beside the shards: lanes, presence, store, internal API.
@@ -100,12 +101,13 @@ async fn start(config: Config, metrics: PrometheusHandle) -> Result<(Node, Owner
     let refused = |error: &dyn std::error::Error| CliError::Refused(error.to_string());
     let clock = Arc::new(Clock::System);
     let store: Arc<dyn Store> = Arc::new(GuardedStore::new(store::open(&config).await?, config.breaker));
-    let Reloadable { namespaces, key_ring, services, origins } = config.reloadable()?;
+    let Reloadable { namespaces, key_ring, services, rates, origins } = config.reloadable()?;
     let owners = Owners {
         verifier: Arc::new(Verifier::new(key_ring, clock.clone())),
         policy: Arc::new(Policy::new(namespaces)),
         api_keys: Arc::new(ApiKeys::new(services)),
         origins: Arc::new(Origins::new(origins)),
+        rates: Arc::new(Rates::new(rates, clock.clone())),
     };
     let fetching = owners.verifier.clone();
     tokio::spawn(async move {
@@ -124,6 +126,7 @@ async fn start(config: Config, metrics: PrometheusHandle) -> Result<(Node, Owner
         policy: owners.policy.clone(),
         api_keys: owners.api_keys.clone(),
         origins: owners.origins.clone(),
+        rates: owners.rates.clone(),
         tickets: tickets(&config),
         anonymous_tenant: config.anonymous_tenant(),
         trusted_proxies: config.http.trusted_proxies.clone(),
@@ -155,6 +158,7 @@ struct Owners {
     policy: Arc<Policy>,
     api_keys: Arc<ApiKeys>,
     origins: Arc<Origins>,
+    rates: Arc<Rates>,
 }
 
 impl Owners {
@@ -170,11 +174,12 @@ impl Owners {
                 "reload refused: the `log` of a namespace can change only with a restart, everything stays as it was"
             );
         }
-        let Reloadable { namespaces, key_ring, services, origins } = reloadable;
+        let Reloadable { namespaces, key_ring, services, rates, origins } = reloadable;
         self.verifier.reload(key_ring);
         self.policy.reload(namespaces);
         self.api_keys.reload(services);
         self.origins.reload(origins);
+        self.rates.reload(rates);
         node.set_anonymous_tenant(config.anonymous_tenant());
         tracing::info!("keys, tenants, namespaces and origins reloaded");
     }

@@ -256,7 +256,29 @@ pub const GROUPS: &[Group] = &[
     Group {
         prefix: "tenants[]",
         intro: "The tenants with their keys.",
-        keys: &[("id", Text, "Its name: 1 to 63 of `a-z 0-9 - _`.")],
+        keys: &[
+            ("id", Text, "Its name: 1 to 63 of `a-z 0-9 - _`."),
+            (
+                "publishes_per_second",
+                Number,
+                "What all its users and services may publish each second, over all nodes. 0: not limited.",
+            ),
+            (
+                "publish_burst",
+                Number,
+                "What they may publish at once before that rate counts. 0: what comes in a second.",
+            ),
+            (
+                "user_publishes_per_second",
+                Number,
+                "What each of its users may publish each second, over all nodes. 0: not limited.",
+            ),
+            (
+                "user_publish_burst",
+                Number,
+                "What a user may publish at once before that rate counts. 0: what comes in a second.",
+            ),
+        ],
     },
     Group {
         prefix: "tenants[].token_keys[]",

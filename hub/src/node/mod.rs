@@ -39,6 +39,7 @@ use crate::memory;
 use crate::presence::memory::{Board, MemoryRoster};
 use crate::presence::{self, Presence};
 use crate::publish::Publisher;
+use crate::rate::Rates;
 use crate::session::Services;
 use crate::shard::mail::{Mail, Mailbox, MailboxReader};
 use crate::transport::listener;
@@ -78,6 +79,8 @@ pub struct Settings {
     pub api_keys: Arc<ApiKeys>,
     /// Which pages may open connections.
     pub origins: Arc<Origins>,
+    /// What tenants and their users may publish.
+    pub rates: Arc<Rates>,
     /// The tickets of SSE streams.
     pub tickets: Tickets,
     /// Whose public channels are read without a token.
@@ -155,6 +158,7 @@ impl Node {
             logs,
             hot: hot.clone(),
             presence,
+            rates: settings.rates,
             shards: shards.clone(),
             clock: clock.clone(),
             limits: limits.clone(),

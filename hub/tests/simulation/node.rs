@@ -1,6 +1,7 @@
 //! A node of the simulation: the hub's own shards, lanes, presence and sessions, without sockets. A crash drops all its tasks
 //! where they stand.
 
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use hubbub::namespace::{LogKind, Namespace, Namespaces, Operation, WindowBounds}
 use hubbub::presence::memory::{Board, MemoryRoster};
 use hubbub::presence::{self, Presence};
 use hubbub::publish::Publisher;
+use hubbub::rate::Rates;
 use hubbub::session::{self, Services};
 use hubbub::shard::mail::mailbox;
 use hubbub::shard::{PipeWriter, Shard, Wire};
@@ -104,6 +106,7 @@ async fn build(blueprint: Blueprint, id: u64, mut dials: mpsc::Receiver<Dial>) {
         logs,
         hot,
         presence: presence.clone(),
+        rates: Arc::new(Rates::new(HashMap::new(), clock.clone())),
         shards,
         clock: clock.clone(),
         limits: limits.clone(),

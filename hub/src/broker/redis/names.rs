@@ -4,8 +4,8 @@
 use hubbub_protocol::channel::ChannelKey;
 
 use crate::redis::Redis;
+pub(super) use crate::redis::bucket::bucket_of;
 use crate::redis::bucket::tag;
-pub(super) use crate::redis::bucket::{BUCKETS, bucket_of};
 
 /// The pub/sub channel of a channel.
 pub(super) fn pubsub(redis: &Redis, channel: &ChannelKey) -> String {

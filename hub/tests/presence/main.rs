@@ -1,5 +1,6 @@
 //! Presence over several nodes: what every roster owes, run on each of them, and whole nodes that die, sleep and lose their Redis.
 
+mod nodes;
 mod servers;
 mod suite;
 
@@ -61,3 +62,10 @@ impl Fleet for Memory {
 
 roster_conformance!(memory, super::Memory);
 roster_conformance!(standalone, super::servers::Standalone);
+
+/// A cluster takes seconds to start: one for all tests of the suite.
+#[tokio::test]
+async fn a_cluster_owes_the_same() {
+    let cluster = servers::OneCluster::new().await;
+    suite::every_one(&cluster).await;
+}

@@ -35,6 +35,8 @@ pub(crate) trait Fleet: Send + Sync {
     async fn listen(&self, channel: &ChannelKey) -> Told;
     /// Lets a little time pass.
     async fn tick(&self);
+    /// Nodes that join from now on know nothing of earlier ones.
+    fn anew(&self) {}
 }
 
 /// Makes a module with every test of the suite for one backend.
@@ -66,6 +68,36 @@ macro_rules! roster_conformance {
             suite::$test(&<$fleet as Fleet>::new().await).await;
         })+
     };
+}
+
+/// All of it on one fleet, one after the other: each test has channels of its own.
+pub(crate) async fn every_one(fleet: &impl Fleet) {
+    fleet.anew();
+    the_first_node_joins_and_the_last_leaves(fleet).await;
+    fleet.anew();
+    saying_it_twice_is_saying_it_once(fleet).await;
+    fleet.anew();
+    versions_never_go_back(fleet).await;
+    fleet.anew();
+    pages_are_ordered_and_add_up(fleet).await;
+    fleet.anew();
+    tenants_do_not_meet(fleet).await;
+    fleet.anew();
+    large_channels_are_counted(fleet).await;
+    fleet.anew();
+    counts_are_told_once_in_a_while(fleet).await;
+    fleet.anew();
+    a_dead_node_is_absent_and_leaves_once(fleet).await;
+    fleet.anew();
+    who_moved_in_time_never_left(fleet).await;
+    fleet.anew();
+    a_lease_that_ran_out_is_not_revived(fleet).await;
+    fleet.anew();
+    whoever_enters_over_a_dead_entry_joins(fleet).await;
+    fleet.anew();
+    reaping_is_done_in_portions(fleet).await;
+    fleet.anew();
+    many_entries_go_at_once(fleet).await;
 }
 
 pub(crate) fn key(channel: &str) -> ChannelKey {

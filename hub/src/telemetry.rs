@@ -91,6 +91,18 @@ pub const METRICS: &[Metric] = &[
         "Requests and publishes that were refused by a rate.",
     ),
     counter(
+        "hubbub_presence_reaped_total",
+        Unit::Count,
+        Labels::None,
+        "Users of dead nodes that this node took out of channels.",
+    ),
+    counter(
+        "hubbub_presence_lost_leases_total",
+        Unit::Count,
+        Labels::None,
+        "Times that what this node had said of who is present was lost and said again: it slept, or Redis lost its memory.",
+    ),
+    counter(
         "hubbub_attaches_total",
         Unit::Count,
         Labels::Known("outcome", || texts(&["fresh", "continued", "gap"])),

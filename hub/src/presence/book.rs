@@ -41,6 +41,8 @@ struct Present {
     gone: bool,
     /// The roster may have it.
     entered: bool,
+    /// The roster had it for sure.
+    stood: bool,
     /// The roster had it, under a lease that was lost.
     again: bool,
     /// It stands among the news.
@@ -121,12 +123,16 @@ impl Book {
         room.unsettled = room.unsettled.saturating_sub(1);
         let Some(present) = room.users.get_mut(&entry.user) else { return false };
         let Entered::Done { version, large } = entered else {
+            if entered == Entered::LeaseGone {
+                present.entered = present.stood;
+            }
             self.note(&entry.channel, &entry.user);
             return false;
         };
         (room.version, room.large) = (room.version.max(version), large);
         present.again &= present.is_news;
-        present.told = entry.connections.is_some();
+        present.stood = entry.connections.is_some();
+        present.told = present.stood;
         let over = present.gone && entry.connections.is_none() && !present.is_news;
         // Back while it was being taken off: it is among the news and will be entered anew.
         present.entered = entry.connections.is_some() || present.is_news;
@@ -137,24 +143,30 @@ impl Book {
         large || entry.again
     }
 
-    /// The lease of a part is a new one: what stood under the old one has to be entered again.
-    pub(super) fn begin_again(&mut self, part: Part) {
+    /// The lease of a part is a new one: what stood under the old one has to be entered again. Answers whether anything did.
+    pub(super) fn begin_again(&mut self, part: Part) -> bool {
         let rooms = self.rooms.iter().filter(|(_, room)| room.part == part);
-        let stood = |(user, present): (&UserId, &Present)| present.entered.then(|| user.clone());
+        let stood = |(user, present): (&UserId, &Present)| present.stood.then(|| user.clone());
         let all: Vec<(ChannelKey, UserId)> = rooms
             .flat_map(|(channel, room)| room.users.iter().filter_map(stood).map(|user| (channel.clone(), user)))
             .collect();
-        for (channel, user) in all {
-            if let Some(present) = self.rooms.get_mut(&channel).and_then(|room| room.users.get_mut(&user)) {
+        for (channel, user) in &all {
+            if let Some(present) = self.rooms.get_mut(channel).and_then(|room| room.users.get_mut(user)) {
                 present.again = !present.gone;
             }
-            self.note(&channel, &user);
+            self.note(channel, user);
         }
+        !all.is_empty()
     }
 
     /// The parts that hold anything.
     pub(super) fn parts(&self) -> BTreeSet<Part> {
         self.rooms.values().map(|room| room.part).collect()
+    }
+
+    /// Every channel with anybody in it.
+    pub(super) fn channels(&self) -> impl Iterator<Item = &ChannelKey> {
+        self.rooms.keys()
     }
 
     /// Whether the roster knows all that is known here of a channel.
@@ -324,12 +336,22 @@ mod tests {
         let entry = desk.take().remove(0);
         desk.book.settle(&entry, Entered::Away);
         assert_eq!(desk.tell(), [(Some(1), false)]);
-        desk.book.begin_again(1);
-        assert!(!desk.book.has_news(), "another part");
-        desk.book.begin_again(0);
+        assert!(!desk.book.begin_again(1), "another part");
+        assert!(!desk.book.has_news());
+        assert!(desk.book.begin_again(0));
         assert_eq!(desk.book.take(10, |part| part != 0), [], "its lease is not renewed yet");
         assert_eq!(desk.tell(), [(Some(1), true)]);
         assert!(!desk.book.has_news());
+    }
+
+    #[test]
+    fn who_comes_into_a_part_whose_lease_ran_out_unused_is_news() {
+        let mut desk = desk();
+        desk.join();
+        let entry = desk.take().remove(0);
+        desk.book.settle(&entry, Entered::LeaseGone);
+        assert!(!desk.book.begin_again(0), "nothing stood under the old lease");
+        assert_eq!(desk.tell(), [(Some(1), false)]);
     }
 
     #[test]

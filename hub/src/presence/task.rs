@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use futures_util::stream::FuturesUnordered;
+use futures_util::stream::{self, FuturesUnordered};
 use hubbub_protocol::channel::{ChannelKey, UserId};
 use hubbub_protocol::frame::PresenceSnapshot;
 use tokio::sync::{mpsc, oneshot};
@@ -23,7 +23,9 @@ const ENTRIES_AT_ONCE: usize = 1_024;
 /// Requests that are taken in at once.
 const REQUESTS_AT_ONCE: usize = 256;
 /// Counts that are told in one turn.
-const COUNTS_AT_ONCE: usize = 256;
+const COUNTS_AT_ONCE: usize = 2_048;
+/// Of these so many are under way at the same time.
+const COUNTS_UNDER_WAY: usize = 32;
 /// Pause before a roster that was away is tried again, and between two turns of counts.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -68,6 +70,8 @@ pub(super) struct Task {
     counting: bool,
     /// The roster is away; when it is tried again.
     away_until: Option<Instant>,
+    /// It was, and what others said meanwhile did not come here.
+    was_away: bool,
     renew_at: Instant,
     reap_at: Instant,
     count_at: Instant,
@@ -92,6 +96,7 @@ impl Task {
             reaping: false,
             counting: false,
             away_until: None,
+            was_away: false,
             renew_at: now + settings.renew_every(),
             // What an earlier life of the fleet left behind is given the time of a lease to be entered again.
             reap_at: now + settings.lease,
@@ -177,7 +182,8 @@ impl Task {
                 let roster = self.roster.clone();
                 self.start(async move {
                     // Away: the next turn comes.
-                    let _ = roster.reap().await;
+                    let reaped = roster.reap().await.unwrap_or(0);
+                    metrics::counter!("hubbub_presence_reaped_total").increment(reaped);
                     Done::Reaped
                 });
             }
@@ -221,15 +227,19 @@ impl Task {
     fn count(&mut self) {
         self.counting = true;
         let channels: Vec<ChannelKey> = self.owed.iter().take(COUNTS_AT_ONCE).cloned().collect();
-        self.owed.retain(|channel| !channels.contains(channel));
+        for channel in &channels {
+            self.owed.remove(channel);
+        }
         let roster = self.roster.clone();
         self.start(async move {
-            let mut counted = Vec::with_capacity(channels.len());
-            for channel in channels {
-                let result = roster.tell_count(&channel).await;
-                counted.push((channel, result));
-            }
-            Done::Counted(counted)
+            let tell = |channel: ChannelKey| {
+                let roster = roster.clone();
+                async move {
+                    let result = roster.tell_count(&channel).await;
+                    (channel, result)
+                }
+            };
+            Done::Counted(stream::iter(channels).map(tell).buffer_unordered(COUNTS_UNDER_WAY).collect().await)
         });
     }
 
@@ -265,7 +275,9 @@ impl Task {
             }
         }
         if away {
-            self.is_away();
+            self.is_away()
+        } else {
+            self.is_back()
         }
         self.answer_waiting();
     }
@@ -276,26 +288,34 @@ impl Task {
         for (at, part) in parts.iter().enumerate() {
             match leases.get(at).copied().unwrap_or(Lease::Away) {
                 Lease::Held => {}
-                Lease::Begun => {
-                    self.book.begin_again(*part);
+                Lease::Begun if self.book.begin_again(*part) => {
+                    metrics::counter!("hubbub_presence_lost_leases_total").increment(1);
                     // Other nodes may have lost theirs by the same cause: they get the time of a lease to enter again what
                     // would otherwise be told as gone.
                     self.reap_at = Instant::now() + self.settings.lease;
                 }
+                Lease::Begun => {}
                 Lease::Away => {
                     self.lost.insert(*part);
                     away = true;
                 }
             }
         }
-        if away {
-            self.is_away();
+        if away { self.is_away() } else { self.is_back() }
+    }
+
+    /// The roster answers. Joins and leaves that were told while it was away did not come here, so lists may be out of date: a
+    /// count tells that.
+    fn is_back(&mut self) {
+        if std::mem::take(&mut self.was_away) {
+            self.owed.extend(self.book.channels().cloned());
         }
     }
 
     /// The roster is away: this node goes on by itself.
     fn is_away(&mut self) {
         self.away_until = Some(Instant::now() + PAUSE);
+        self.was_away = true;
         self.reap_at = Instant::now() + self.settings.lease;
         self.answer_waiting();
         let changes = self.book.tell_here();

@@ -20,8 +20,10 @@ use crate::auth::verifier::Verifier;
 use crate::clock::Clock;
 use crate::config::{Config, Reloadable};
 use crate::guarded::GuardedStore;
-use crate::node::{Node, Settings};
+use crate::node::{Carrier, Node, Settings};
 use crate::rate::Rates;
+use crate::rate::redis::RedisRates;
+use crate::redis::{self, Redis};
 use crate::telemetry;
 
 /// Threads beside the shards: lanes, presence, store, internal API.
@@ -102,12 +104,17 @@ async fn start(config: Config, metrics: PrometheusHandle) -> Result<(Node, Owner
     let clock = Arc::new(Clock::System);
     let store: Arc<dyn Store> = Arc::new(GuardedStore::new(store::open(&config).await?, config.breaker));
     let Reloadable { namespaces, key_ring, services, rates, origins } = config.reloadable()?;
+    let carrier = carrier(&config, &clock)?;
+    let rates = Rates::new(rates, clock.clone());
     let owners = Owners {
         verifier: Arc::new(Verifier::new(key_ring, clock.clone())),
         policy: Arc::new(Policy::new(namespaces)),
         api_keys: Arc::new(ApiKeys::new(services)),
         origins: Arc::new(Origins::new(origins)),
-        rates: Arc::new(Rates::new(rates, clock.clone())),
+        rates: Arc::new(match &carrier {
+            Carrier::Alone => rates,
+            Carrier::Redis { redis, .. } => rates.shared_by(Arc::new(RedisRates::new(redis.clone()))),
+        }),
     };
     let fetching = owners.verifier.clone();
     tokio::spawn(async move {
@@ -121,6 +128,7 @@ async fn start(config: Config, metrics: PrometheusHandle) -> Result<(Node, Owner
         shards: shard_count(config.node.shards),
         limits: config.limits.clone(),
         store,
+        carrier,
         clock,
         verifier: owners.verifier.clone(),
         policy: owners.policy.clone(),
@@ -137,6 +145,26 @@ async fn start(config: Config, metrics: PrometheusHandle) -> Result<(Node, Owner
         metrics,
     });
     Ok((node.await.map_err(|error| refused(&error))?, owners))
+}
+
+/// Redis where it is configured; it is connected to in the background.
+fn carrier(config: &Config, clock: &Arc<Clock>) -> Result<Carrier, CliError> {
+    let settings = &config.redis;
+    let Some(url) = &settings.url else { return Ok(Carrier::Alone) };
+    let redis = Redis::start(
+        redis::Settings {
+            username: settings.username.clone(),
+            password: settings.password.clone(),
+            ca_file: settings.ca_file.clone(),
+            prefix: settings.prefix.clone(),
+            connections: settings.connections,
+            breaker: config.breaker,
+            ..redis::Settings::of(url.expose())
+        },
+        clock.clone(),
+    );
+    let redis = redis.map_err(|error| CliError::Refused(format!("redis: {error}")))?;
+    Ok(Carrier::Redis { redis, incarnation: rand::rng().random() })
 }
 
 fn shard_count(configured: usize) -> usize {

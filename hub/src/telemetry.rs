@@ -147,6 +147,18 @@ pub const METRICS: &[Metric] = &[
         "Times that a window let messages go early because all windows together were over their budget.",
     ),
     counter(
+        "hubbub_refused_envelopes_total",
+        Unit::Count,
+        Labels::Known("cause", || texts(&["version", "kind", "malformed"])),
+        "Envelopes of other nodes that were let go because they could not be read.",
+    ),
+    counter(
+        "hubbub_broker_sweeps_total",
+        Unit::Count,
+        Labels::Known("cause", || texts(&["connected", "silent", "missed", "lag"])),
+        "Times that logs were looked at because envelopes may have been missed: after a connection, a silent subscription, a missing heartbeat, a full buffer.",
+    ),
+    counter(
         "hubbub_redis_failures_total",
         Unit::Count,
         Labels::None,

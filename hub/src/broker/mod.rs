@@ -3,6 +3,8 @@
 pub mod memory;
 mod window;
 
+pub mod redis;
+
 use std::sync::Arc;
 
 use async_trait::async_trait;

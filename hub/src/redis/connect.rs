@@ -45,8 +45,8 @@ pub(super) fn config(settings: &Settings) -> Result<Config, RedisError> {
     config.password = settings.password.as_ref().map(|secret| secret.expose().to_owned()).or(config.password);
     // Pushes have a type of their own there, and a subscriber may send any command.
     config.version = RespVersion::RESP3;
-    // A node starts without Redis and finds it later.
-    config.fail_fast = false;
+    // The first try comes at once; whoever runs a client tries again.
+    config.fail_fast = true;
     if config.server.is_clustered() {
         // Not an error: the form is the right one.
         let _ = config.server.set_cluster_discovery_policy(ClusterDiscoveryPolicy::UseCache);

@@ -20,8 +20,8 @@ use crate::clock::Clock;
 
 /// How often it is looked whether a connection that was lost is back, and whether a probe is due.
 const LOOK: Duration = Duration::from_millis(10);
-/// Pause before a client whose task ended is started again: the server did not let it in.
-const RESTART: Duration = Duration::from_secs(1);
+/// First and longest pause before a client whose task ended is started again.
+const RESTART: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
 /// Answers of Redis that mean "not now" or "not here", whoever asks.
 const NOT_NOW: &[&str] =
     &["LOADING", "CLUSTERDOWN", "MASTERDOWN", "READONLY", "TRYAGAIN", "MOVED", "ASK", "BUSY", "NOREPLICAS", "MISCONF"];
@@ -83,13 +83,14 @@ impl Redis {
 
     /// Runs a script, once.
     pub async fn run(&self, script: &Script, keys: Vec<String>, args: Vec<Value>) -> Result<Value, RedisError> {
-        self.guarded(async { script.run(self.0.client().await, keys, args).await }).await
+        // Boxed: the library's futures are large, and callers stack them.
+        self.guarded(Box::pin(async { script.run(self.0.client().await, keys, args).await })).await
     }
 
     /// Sends a command, once. It goes where its first argument lives.
     pub async fn command(&self, name: &'static str, args: Vec<Value>) -> Result<Value, RedisError> {
         let command = CustomCommand::new_static(name, ClusterHash::FirstValue, false);
-        self.guarded(async { self.0.client().await.custom(command, args).await }).await
+        self.guarded(Box::pin(async { self.0.client().await.custom(command, args).await })).await
     }
 
     /// Whether Redis answers, as far as is known now.
@@ -194,13 +195,17 @@ impl Drop for Inner {
     }
 }
 
-/// Runs the task of a client, which reconnects by itself and ends only when the server does not let it in.
+/// Runs the task of a client. Once connected it reconnects by itself; it ends when the first try fails, or when the server does
+/// not let it in.
 async fn keep_connected(client: Client) {
+    let mut pause = RESTART.0;
     loop {
+        let began = Instant::now();
         if let Ok(Err(error)) = client.connect().await {
-            tracing::warn!(%error, "Redis does not let the hub in");
+            tracing::debug!(%error, "no connection to Redis");
         }
-        sleep(RESTART).await;
+        pause = if began.elapsed() > RESTART.1 { RESTART.0 } else { (pause * 2).min(RESTART.1) };
+        sleep(pause).await;
     }
 }
 

@@ -2,6 +2,8 @@
 
 mod suite;
 
+mod redis;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 

@@ -15,6 +15,8 @@ use tokio::time::timeout;
 
 /// When the time of a cluster begins, in milliseconds since 1970.
 pub(crate) const BEGIN_MS: u64 = 1_800_000_000_000;
+/// The version of the whisper that comes after everything else: the largest that JavaScript can hold.
+const LAST: u64 = (1 << 53) - 1;
 /// How long an envelope may be on its way.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -31,33 +33,51 @@ pub(crate) trait Cluster: Send + Sync {
     async fn pass(&self, milliseconds: u64);
 }
 
-/// Makes a module with every test of the suite for one backend.
+/// Calls a macro with the name of every test of the suite.
+#[macro_export]
+macro_rules! broker_obligations {
+    ($with:ident! $($rest:tt)*) => {
+        $crate::$with! { $($rest)*
+            interest_brings_envelopes_to_every_node_once,
+            without_interest_nothing_comes,
+            tenants_do_not_meet,
+            appends_are_numbered_and_published_once,
+            racing_appends_leave_no_hole,
+            a_key_again_gives_the_first_place_and_publishes_nothing,
+            keys_belong_to_a_publisher_and_a_channel,
+            keys_go_with_their_messages,
+            pages_are_read_in_both_directions,
+            windows_keep_their_bounds,
+            numbering_survives_an_empty_window,
+            old_positions_are_judged,
+            heads_come_in_the_order_asked_for,
+        }
+    };
+}
+
+/// Makes a module with every test of the suite for one backend; with `@each` runs them all, one after the other, over clusters
+/// that are made from the name of a test.
 #[macro_export]
 macro_rules! broker_conformance {
     ($name:ident, $cluster:ty) => {
         mod $name {
             use $crate::suite::{self, Cluster};
-            $crate::broker_conformance!(@tests $cluster:
-                interest_brings_envelopes_to_every_node_once,
-                without_interest_nothing_comes,
-                tenants_do_not_meet,
-                appends_are_numbered_and_published_once,
-                racing_appends_leave_no_hole,
-                a_key_again_gives_the_first_place_and_publishes_nothing,
-                keys_belong_to_a_publisher_and_a_channel,
-                keys_go_with_their_messages,
-                pages_are_read_in_both_directions,
-                windows_keep_their_bounds,
-                numbering_survives_an_empty_window,
-                old_positions_are_judged,
-                heads_come_in_the_order_asked_for,
-            );
+            $crate::broker_obligations!(broker_conformance! @tests $cluster;);
         }
     };
-    (@tests $cluster:ty: $($test:ident),+ $(,)?) => {
+    (@each |$test:ident| $cluster:expr) => {
+        $crate::broker_obligations!(broker_conformance! @run |$test| $cluster;)
+    };
+    (@tests $cluster:ty; $($test:ident,)+) => {
         $(#[tokio::test]
         async fn $test() {
             suite::$test(&<$cluster as Cluster>::new()).await;
+        })+
+    };
+    (@run |$name:ident| $cluster:expr; $($test:ident,)+) => {
+        $({
+            let $name = stringify!($test);
+            $crate::suite::$test(&$cluster).await;
         })+
     };
 }
@@ -106,12 +126,12 @@ async fn next(receiver: &mut Receiver) -> Envelope {
 
 /// What came of a channel up to a whisper that is sent after everything else, by any node with interest.
 async fn until_whisper(broker: &Arc<dyn Broker>, channel: &ChannelKey, receiver: &mut Receiver) -> Vec<Envelope> {
-    broker.publish(whisper(channel, u64::MAX)).await.expect("publish");
+    broker.publish(whisper(channel, LAST)).await.expect("publish");
     let mut came = Vec::new();
     loop {
         let envelope = next(receiver).await;
         match &envelope.content {
-            Content::Presence(change) if change.version == u64::MAX => return came,
+            Content::Presence(change) if change.version == LAST => return came,
             _ => came.push(envelope),
         }
     }

@@ -13,11 +13,12 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
-use std::hash::{BuildHasher, RandomState};
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{Mutex, Notify, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::task::JoinHandle;
 
@@ -67,8 +68,9 @@ pub(crate) trait Backend: Send + 'static {
 #[derive(Debug)]
 pub(crate) struct Batcher {
     lanes: Vec<Lane>,
-    /// Which lane is a channel's.
-    hasher: RandomState,
+    /// Which lane is a channel's. The same in every process: writers to the same channels then meet in one lane of each
+    /// node, and do not hold up other lanes while they wait for each other.
+    hasher: BuildHasherDefault<DefaultHasher>,
     places: Arc<Semaphore>,
     bytes: Arc<Semaphore>,
     bytes_max: u32,
@@ -79,8 +81,8 @@ pub(crate) struct Batcher {
 /// The way to one writer.
 #[derive(Debug)]
 struct Lane {
-    /// Bounded by the places and bytes that all lanes share.
-    queue: mpsc::UnboundedSender<Waiting>,
+    /// As long as all lanes together may be: the places that they share bound it.
+    queue: mpsc::Sender<Waiting>,
     closing: Arc<Notify>,
 }
 
@@ -107,14 +109,14 @@ impl Batcher {
         let places = bounds.waiting_appends.clamp(1, Semaphore::MAX_PERMITS);
         let mut tasks = Vec::new();
         let lane = |backend| {
-            let (queue, waiting) = mpsc::unbounded_channel();
+            let (queue, waiting) = mpsc::channel(places);
             let closing = Arc::new(Notify::new());
             tasks.push(tokio::spawn(writer::run(backend, waiting, bounds, closing.clone())));
             Lane { queue, closing }
         };
         Self {
             lanes: backends.into_iter().map(lane).collect(),
-            hasher: RandomState::new(),
+            hasher: BuildHasherDefault::default(),
             places: Arc::new(Semaphore::new(places)),
             bytes: Arc::new(Semaphore::new(bytes_max as usize)),
             bytes_max,
@@ -146,11 +148,16 @@ impl Batcher {
         }
         let Ok(bytes) = self.bytes.clone().try_acquire_many_owned(cost) else { return Err(StoreError::Overloaded) };
         let Ok(place) = self.places.clone().try_acquire_owned() else { return Err(StoreError::Overloaded) };
-        let lane = self.hasher.hash_one(&append.channel) as usize % self.lanes.len().max(1);
+        let Some(lane) = self.lanes.get(self.hasher.hash_one(&append.channel) as usize % self.lanes.len().max(1))
+        else {
+            return Err(closed());
+        };
         let (answer, answered) = oneshot::channel();
-        let waiting = Waiting { append, waiter: Waiter { answer, _bytes: bytes }, _place: place };
-        let sent = self.lanes.get(lane).map(|lane| lane.queue.send(waiting));
-        if matches!(sent, Some(Ok(()))) { Ok(answered) } else { Err(closed()) }
+        match lane.queue.try_send(Waiting { append, waiter: Waiter { answer, _bytes: bytes }, _place: place }) {
+            Ok(()) => Ok(answered),
+            Err(TrySendError::Full(_)) => Err(StoreError::Overloaded),
+            Err(TrySendError::Closed(_)) => Err(closed()),
+        }
     }
 
     /// Refuses newcomers, and answers when all that waited was committed and answered.

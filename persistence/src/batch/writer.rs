@@ -25,7 +25,7 @@ struct Batch {
 /// Runs until the queue is closed and empty.
 pub(super) async fn run(
     mut backend: impl Backend,
-    mut queue: mpsc::UnboundedReceiver<Waiting>,
+    mut queue: mpsc::Receiver<Waiting>,
     bounds: Bounds,
     closing: Arc<Notify>,
 ) {
@@ -89,7 +89,7 @@ async fn resolve(backend: &mut impl Backend, batch: Batch, why: &str) {
 
 impl Batch {
     /// Takes what waits, up to the bounds of one commit.
-    fn collect(first: Waiting, queue: &mut mpsc::UnboundedReceiver<Waiting>, bounds: Bounds) -> Self {
+    fn collect(first: Waiting, queue: &mut mpsc::Receiver<Waiting>, bounds: Bounds) -> Self {
         let mut batch = Self { appends: Vec::new(), waiters: Vec::new() };
         let mut bytes = 0;
         let mut next = Some(first);

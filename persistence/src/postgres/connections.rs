@@ -128,11 +128,7 @@ impl Connections {
                         return Err(last);
                     }
                 }
-                Err(Fault::Moved) => {
-                    if let Err(error) = self.enter(connection).await {
-                        return Err(error);
-                    }
-                }
+                Err(Fault::Moved) => self.enter(connection).await?,
                 Err(Fault::Again(why)) => {
                     tracing::debug!(why, "a transaction is tried again");
                     self.roll_back(connection).await;

@@ -37,7 +37,7 @@ use crate::page::PageCut;
 use crate::store::{AppendFuture, Store, StoreError};
 
 /// Most lanes, and so batches under way at once. More would only make each of them smaller.
-const LANES_MAX: u32 = 8;
+const LANES_MAX: u32 = 4;
 
 /// Where the database is, and how it is used.
 #[derive(Clone)]
@@ -47,7 +47,7 @@ pub struct Settings {
     pub url: String,
     /// A standby for lists of channels and tenants, which may be a little old. Where it is away the primary is asked.
     pub replica_url: Option<String>,
-    /// Connections to the primary. Half of them, at most 8, commit batches, the others read. Default 16.
+    /// Connections to the primary. Up to half of them, at most 4, commit batches, the others read. Default 16.
     pub connections: u32,
     /// The queue of appends.
     pub bounds: Bounds,
@@ -90,7 +90,7 @@ impl Postgres {
         let Settings { url, replica_url, connections, bounds, seed } = settings;
         let primary = options(&url)?;
         migrate::check(&primary).await?;
-        let lanes = (connections / 2).clamp(1, LANES_MAX);
+        let lanes = lanes(connections);
         // One more than there are lanes: for erasure, expiry and revocations.
         let writers = Arc::new(Connections::new(primary.clone(), lanes + 1, seed));
         let readers = Arc::new(Connections::new(primary, connections.saturating_sub(lanes + 1), seed));
@@ -202,6 +202,13 @@ impl Drop for Postgres {
     fn drop(&mut self) {
         self.tidying.abort();
     }
+}
+
+/// How many lanes so many connections allow: a power of two, so that the channels of a lane are in one lane (or in a few
+/// whole ones) on nodes with another number, too.
+fn lanes(connections: u32) -> u32 {
+    let most = (connections / 2).clamp(1, LANES_MAX);
+    1 << most.ilog2()
 }
 
 /// What a standby answered; `None` when the primary is to be asked instead.

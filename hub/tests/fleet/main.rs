@@ -1,0 +1,8 @@
+//! Behaviour of a fleet: two and more nodes over real Redis and Postgres, in processes of their own.
+
+mod harness;
+
+mod messages_reach_every_node;
+mod orders_reach_every_node;
+mod postgres_may_go_away;
+mod redis_may_go_away;

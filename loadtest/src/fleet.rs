@@ -1,5 +1,5 @@
-//! The fleet of a run: hubs over a private Redis, over Postgres where durable logs are wanted, behind nginx where that is
-//! asked for. Everything ends with its handle. Knows nothing of people.
+//! The fleet of a run: hubs over a private Redis and Postgres, behind nginx where that is asked for. Everything ends with its
+//! handle. Knows nothing of people.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -47,10 +47,10 @@ pub struct FleetFlags {
 pub struct Shape {
     /// How many hubs.
     pub nodes: usize,
-    /// Without Redis each node is alone.
+    /// Without Redis and Postgres: each node is alone.
     pub alone: bool,
-    /// The Postgres for durable logs; without one each node has its SQLite.
-    pub postgres: Option<postgres::Options>,
+    /// The Postgres for durable logs.
+    pub postgres: postgres::Options,
     /// Worker processes of the nginx in front, and the connections of each; without them there is none.
     pub nginx: Option<(usize, usize)>,
     /// Settings of every hub, by their environment variables.
@@ -75,8 +75,11 @@ impl Fleet {
         // They run in folders of their own.
         let binary =
             binary.canonicalize().map_err(|error| LoadError::Start(format!("{}: {error}", binary.display())))?;
-        let postgres = shape.postgres.clone().map(Postgres::start).transpose()?;
-        let redis = if shape.alone { None } else { Some(Standalone::start(redis::Options::default())?) };
+        let (mut redis, mut postgres) = (None, None);
+        if !shape.alone {
+            postgres = Some(Postgres::start(shape.postgres.clone())?);
+            redis = Some(Standalone::start(redis::Options::default())?);
+        }
         let mut options = hub::Options::default().binary(&binary).env("HUBBUB_TICKETS__SECRET", TICKET_SECRET);
         for (name, value) in &shape.env {
             options = options.env(name, value);

@@ -35,7 +35,7 @@ pub struct HundredThousandArgs {
     /// Processes with people; each belongs to one node.
     #[arg(long, default_value_t = 6)]
     workers: usize,
-    /// How long they are left alone before memory is read, in seconds.
+    /// How long nodes, and then people, are left alone before memory is read, in seconds.
     #[arg(long, default_value_t = 5)]
     idle_s: u64,
     /// Longest time from the publish to the last delivery, in milliseconds.
@@ -57,6 +57,8 @@ impl HundredThousandArgs {
         let mut report = Report::new("hundred-thousand");
         let fleet = Fleet::start(&self.flags.hub, &Shape { nodes: self.nodes.max(1), ..Shape::default() })?;
         let places = (0..fleet.hubs.len()).map(|node| fleet.place(node)).collect::<Result<Vec<_>, _>>()?;
+        // What nodes still do after their start is not of the people.
+        std::thread::sleep(Duration::from_secs(self.idle_s));
         let memory = |places: &[Place]| places.iter().map(|place| pss_bytes(place.pid)).collect::<Result<Vec<_>, _>>();
         let empty = memory(&places)?;
         let (opening, crowd) = (Instant::now(), self.crowd(&places, 0)?);

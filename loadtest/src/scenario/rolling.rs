@@ -99,7 +99,7 @@ impl RollingArgs {
     fn fleet(&self) -> Result<Fleet, LoadError> {
         let shape = Shape {
             nodes: self.nodes.max(2),
-            postgres: Some(postgres::Options::default().durable()),
+            postgres: postgres::Options::default().durable(),
             nginx: Some((self.nginx_workers, NGINX_CONNECTIONS)),
             env: vec![("HUBBUB_LIMITS__DRAIN_MS", self.drain_ms.to_string())],
             ..Shape::default()

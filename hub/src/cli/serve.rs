@@ -20,7 +20,8 @@ use crate::auth::verifier::Verifier;
 use crate::clock::Clock;
 use crate::config::{Config, Reloadable};
 use crate::guarded::GuardedStore;
-use crate::node::{Node, Settings};
+use crate::node::{Carrier, Node, Settings};
+use crate::redis::{self, Redis};
 use crate::telemetry;
 
 /// Threads beside the shards: lanes, presence, store, internal API.
@@ -119,6 +120,7 @@ async fn start(config: Config, metrics: PrometheusHandle) -> Result<(Node, Owner
         shards: shard_count(config.node.shards),
         limits: config.limits.clone(),
         store,
+        carrier: carrier(&config, &clock)?,
         clock,
         verifier: owners.verifier.clone(),
         policy: owners.policy.clone(),
@@ -134,6 +136,26 @@ async fn start(config: Config, metrics: PrometheusHandle) -> Result<(Node, Owner
         metrics,
     });
     Ok((node.await.map_err(|error| refused(&error))?, owners))
+}
+
+/// Redis where it is configured; it is connected to in the background.
+fn carrier(config: &Config, clock: &Arc<Clock>) -> Result<Carrier, CliError> {
+    let settings = &config.redis;
+    let Some(url) = &settings.url else { return Ok(Carrier::Alone) };
+    let redis = Redis::start(
+        redis::Settings {
+            username: settings.username.clone(),
+            password: settings.password.clone(),
+            ca_file: settings.ca_file.clone(),
+            prefix: settings.prefix.clone(),
+            connections: settings.connections,
+            breaker: config.breaker,
+            ..redis::Settings::of(url.expose())
+        },
+        clock.clone(),
+    );
+    let redis = redis.map_err(|error| CliError::Refused(format!("redis: {error}")))?;
+    Ok(Carrier::Redis { redis, incarnation: rand::rng().random() })
 }
 
 fn shard_count(configured: usize) -> usize {

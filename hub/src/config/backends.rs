@@ -74,16 +74,27 @@ pub struct RedisSettings {
     /// A file that holds it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub password_file: Option<PathBuf>,
+    /// Certificates in PEM that are trusted for `rediss://`, beside those of the machine. Default none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ca_file: Option<PathBuf>,
     /// What every key and channel begins with, the same on every node of a fleet. Default `hubbub`.
     pub prefix: String,
-    /// Connections for commands, beside the one that listens. Default 4.
+    /// Connections for commands, beside the one that listens. Default 2.
     pub connections: usize,
 }
 
 impl Default for RedisSettings {
     fn default() -> Self {
-        let (url, url_file, username, password, password_file) = (None, None, None, None, None);
-        Self { url, url_file, username, password, password_file, prefix: "hubbub".into(), connections: 4 }
+        Self {
+            url: None,
+            url_file: None,
+            username: None,
+            password: None,
+            password_file: None,
+            ca_file: None,
+            prefix: "hubbub".into(),
+            connections: 2,
+        }
     }
 }
 

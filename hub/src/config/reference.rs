@@ -100,6 +100,7 @@ pub const GROUPS: &[Group] = &[
             ("username", Text, "The ACL user, where the URL does not say."),
             ("password", Text, "The password, where the URL does not say."),
             ("password_file", Text, "A file that holds it."),
+            ("ca_file", Text, "Certificates in PEM that are trusted for `rediss://`, beside those of the machine."),
             ("prefix", Text, "What every key and channel begins with, the same on every node of a fleet."),
             ("connections", Number, "Connections for commands, beside the one that listens."),
         ],

@@ -389,6 +389,7 @@ fn full() -> Config {
         (*url, *file) = (Some(Secret::new("x")), Some("x".into()));
     }
     config.redis.username = Some("x".into());
+    config.redis.ca_file = Some("x".into());
     config.tickets.secret = Some(Secret::new("x"));
     config.tickets.secret_file = Some("x".into());
     config.tenants[0].token_keys = vec![token_key];

@@ -128,17 +128,25 @@ impl LaneChannel {
         }
     }
 
-    /// Takes a page of the log that begins where the cursor stood; answers what may leave now.
-    pub fn refilled(&mut self, channel: &ChannelKey, resumption: Resumption, page: Page, now_ms: u64) -> Vec<Out> {
+    /// Takes a page of the log that begins where the cursor stood when it was `asked` for; answers what may leave now.
+    pub fn refilled(
+        &mut self,
+        channel: &ChannelKey,
+        asked: Position,
+        resumption: Resumption,
+        page: Page,
+        now_ms: u64,
+    ) -> Vec<Out> {
         let State::Open(Some(cursor)) = &mut self.state else { return Vec::new() };
         let epoch = page.head.position.epoch;
-        if resumption.head.position.epoch != epoch {
-            // The epoch changed between the two reads: ask again.
+        let before = cursor.position();
+        let moved_on = epoch != before.epoch && before != asked;
+        if resumption.head.position.epoch != epoch || moved_on {
+            // The epoch changed between the two reads, or what was delivered since is of the old one: ask again.
             self.wants_refill = true;
             return Vec::new();
         }
         let mut out = Vec::new();
-        let before = cursor.position();
         let at = Position::new(epoch, resumption.after);
         if epoch != before.epoch {
             cursor.advance(at, now_ms);

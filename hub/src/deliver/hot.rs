@@ -120,6 +120,18 @@ impl Hot {
         self.account(before, ring.bytes);
     }
 
+    /// The lane stands here without having delivered anything: its epoch changed.
+    pub fn stand(&self, channel: &ChannelKey, at: Position) {
+        if let Some(mut ring) = self.0.by_channel.get_mut(channel)
+            && ring.at != at
+        {
+            let before = ring.bytes;
+            ring.clear();
+            ring.at = at;
+            self.account(before, 0);
+        }
+    }
+
     /// What the ring holds of a channel is not shown again: something in it was erased.
     pub fn forget(&self, channel: &ChannelKey) {
         if let Some(mut ring) = self.0.by_channel.get_mut(channel) {

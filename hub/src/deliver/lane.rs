@@ -30,7 +30,7 @@ const REFILL_RETRY: Duration = Duration::from_secs(1);
 /// What a question to the broker or a log brought.
 enum Answer {
     Opened(ChannelKey, Result<Option<Page>, LogError>),
-    Refilled(ChannelKey, Result<(Resumption, Page), LogError>),
+    Refilled(ChannelKey, Position, Result<(Resumption, Page), LogError>),
     Heads(Vec<ChannelKey>, Result<Vec<Head>, LogError>),
 }
 
@@ -126,7 +126,7 @@ impl Lane {
     async fn take_answer(&mut self, answer: Answer) {
         match answer {
             Answer::Opened(channel, page) => self.opened(channel, page).await,
-            Answer::Refilled(channel, read) => self.refilled(channel, read).await,
+            Answer::Refilled(channel, asked, read) => self.refilled(channel, asked, read).await,
             Answer::Heads(channels, heads) => {
                 self.sweeping = false;
                 let Ok(heads) = heads else { return };
@@ -230,16 +230,16 @@ impl Lane {
             if read.is_err() {
                 sleep(REFILL_RETRY).await;
             }
-            Answer::Refilled(channel, read)
+            Answer::Refilled(channel, position, read)
         });
     }
 
-    async fn refilled(&mut self, channel: ChannelKey, read: Result<(Resumption, Page), LogError>) {
+    async fn refilled(&mut self, channel: ChannelKey, asked: Position, read: Result<(Resumption, Page), LogError>) {
         let now = self.now_ms();
         let Some(known) = self.channels.get_mut(&channel) else { return };
         known.refilling = false;
         let out = match read {
-            Ok((resumption, page)) => known.refilled(&channel, resumption, page, now),
+            Ok((resumption, page)) => known.refilled(&channel, asked, resumption, page, now),
             Err(error) => {
                 tracing::warn!(%channel, %error, "could not refill from the log, trying again");
                 known.wants_refill = true;
@@ -247,6 +247,9 @@ impl Lane {
             }
         };
         self.emit(&channel, out).await;
+        if let Some(at) = self.channels.get(&channel).and_then(LaneChannel::position) {
+            self.parts.hot.stand(&channel, at);
+        }
     }
 
     fn sweep_tails(&mut self) {

@@ -1,11 +1,13 @@
 //! The backbone of a node: broker, logs, lanes, and the canary that walks through them all. Everybody else is hung on it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use hubbub_persistence::Store;
 use tokio::sync::mpsc;
 
 use crate::broker::memory::{Bus, MemoryBroker};
+use crate::broker::redis::RedisBroker;
 use crate::broker::{Broker, ControlNotice};
 use crate::clock::Clock;
 use crate::control::orders;
@@ -14,7 +16,22 @@ use crate::deliver::{Intake, Interest, Parts};
 use crate::limits::Limits;
 use crate::logs::Logs;
 use crate::probe::Probe;
+use crate::redis::Redis;
 use crate::shard::mail::{Mailbox, MailboxReader, mailbox};
+
+/// What carries messages to other nodes.
+#[derive(Clone, Debug)]
+pub enum Carrier {
+    /// There are none.
+    Alone,
+    /// Redis.
+    Redis {
+        /// The link to it.
+        redis: Redis,
+        /// Drawn at random for this run of the node.
+        incarnation: [u8; 16],
+    },
+}
 
 /// What messages travel on.
 pub(super) struct Backbone {
@@ -34,14 +51,28 @@ pub(super) struct Backbone {
 
 impl Backbone {
     /// Puts it together on the current runtime. Orders of other nodes are wanted from here on.
-    pub(super) async fn raise(shards: usize, store: Arc<dyn Store>, clock: &Arc<Clock>, limits: &Arc<Limits>) -> Self {
+    pub(super) async fn raise(
+        carrier: Carrier,
+        shards: usize,
+        store: Arc<dyn Store>,
+        clock: &Arc<Clock>,
+        limits: &Arc<Limits>,
+    ) -> Self {
         // One mailbox more than shards: the probe's.
         let (mailboxes, mut readers): (Vec<_>, Vec<_>) = (0..=shards).map(|_| mailbox(limits.mailbox_messages)).unzip();
         let lanes = Intake::new(shards, limits.mailbox_messages);
         let (notify, notices) = mpsc::channel(orders::NOTICES);
         let inbox = lanes.inbox().with_control(notify);
-        let bus = Bus::new(limits.window_bytes_per_node, clock.clone());
-        let broker: Arc<dyn Broker> = Arc::new(MemoryBroker::new(bus.clone(), inbox));
+        let (broker, bus): (Arc<dyn Broker>, _) = match carrier {
+            Carrier::Alone => {
+                let bus = Bus::new(limits.window_bytes_per_node, clock.clone());
+                (Arc::new(MemoryBroker::new(bus.clone(), inbox)), Some(bus))
+            }
+            Carrier::Redis { redis, incarnation } => {
+                let linger = Duration::from_millis(limits.interest_linger_ms);
+                (RedisBroker::start(redis, inbox, incarnation, linger), None)
+            }
+        };
         orders::listen(&*broker).await;
         let logs = Logs::new(broker.clone(), store);
         let hot = Hot::new(HotBounds::from(&**limits));
@@ -56,6 +87,6 @@ impl Backbone {
         let interest = Interest::start(lanes, &parts, &tokio::runtime::Handle::current());
         let mailbox = readers.pop().unwrap_or_else(|| mailbox(1).1);
         let probe = Arc::new(Probe::start(broker.clone(), &interest, mailbox, shards).await);
-        Self { broker, bus: Some(bus), logs, hot, interest, probe, shards: shared, readers, notices }
+        Self { broker, bus, logs, hot, interest, probe, shards: shared, readers, notices }
     }
 }

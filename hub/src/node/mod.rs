@@ -21,6 +21,8 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
+pub use self::backbone::Carrier;
+
 use self::backbone::Backbone;
 use self::housekeeping::House;
 use crate::admission::{Bounds, Gatekeeper};
@@ -67,6 +69,8 @@ pub struct Settings {
     pub limits: Limits,
     /// What is remembered.
     pub store: Arc<dyn Store>,
+    /// What carries messages to other nodes.
+    pub carrier: Carrier,
     /// The time.
     pub clock: Arc<Clock>,
     /// Proves tokens.
@@ -132,7 +136,7 @@ impl Node {
         let internal_listener = internal_listener.map_err(|error| StartError::Listen(settings.internal, error))?;
         let internal = internal_listener.local_addr().map_err(|error| StartError::Listen(settings.internal, error))?;
 
-        let backbone = Backbone::raise(count, store.clone(), &clock, &limits).await;
+        let backbone = Backbone::raise(settings.carrier, count, store.clone(), &clock, &limits).await;
         let Backbone { broker, bus, logs, hot, interest, probe, shards, readers, notices } = backbone;
         let revocations = Arc::new(Revocations::new());
         for revocation in store.revocations(clock.now_ms()).await? {

@@ -1,7 +1,7 @@
 //! The link: sends commands, tells what their failures mean, and keeps the breaker.
 
 use std::fmt::{self, Display};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -45,6 +45,8 @@ struct Inner {
     clients: Vec<WithOptions<Client>>,
     turn: AtomicUsize,
     gate: Mutex<Gate>,
+    /// When it last answered, in milliseconds since `began`.
+    answered: AtomicU64,
     began: Instant,
     clock: Arc<Clock>,
     tasks: Vec<AbortHandle>,
@@ -70,7 +72,7 @@ impl Redis {
             tasks.push(tokio::spawn(probe(inner.clone())).abort_handle());
             let clients = clients.into_iter().map(|client| client.with_options(&connect::once())).collect();
             let (gate, began, turn) = (Mutex::new(gate), Instant::now(), AtomicUsize::new(0));
-            Inner { settings, config, clients, turn, gate, began, clock, tasks }
+            Inner { settings, config, clients, turn, gate, answered: AtomicU64::new(0), began, clock, tasks }
         });
         Ok(Self(inner))
     }
@@ -91,6 +93,18 @@ impl Redis {
     pub async fn command(&self, name: &'static str, args: Vec<Value>) -> Result<Value, RedisError> {
         let command = CustomCommand::new_static(name, ClusterHash::FirstValue, false);
         self.guarded(Box::pin(async { self.0.client().await.custom(command, args).await })).await
+    }
+
+    /// Asks for nothing: an answer shows that Redis is there, a failure counts as every other.
+    pub(crate) async fn ping(&self) -> Result<(), RedisError> {
+        let ping = CustomCommand::new_static("PING", ClusterHash::Random, false);
+        let asked = async { self.0.client().await.custom(ping, Vec::<Value>::new()).await };
+        Box::pin(self.guarded(asked)).await.map(drop)
+    }
+
+    /// Whether it answered anything in the last so many milliseconds.
+    pub(crate) fn answered_within(&self, milliseconds: u64) -> bool {
+        self.0.now().saturating_sub(self.0.answered.load(Ordering::Relaxed)) < milliseconds
     }
 
     /// Whether Redis answers, as far as is known now.
@@ -154,7 +168,10 @@ impl Inner {
                     tracing::warn!(why, "Redis is away; commands fail at once until it answers probes");
                 }
             }
-            _ => drop(gate.breaker.record(true, now)),
+            _ => {
+                self.answered.store(now, Ordering::Relaxed);
+                gate.breaker.record(true, now);
+            }
         }
     }
 

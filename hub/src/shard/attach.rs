@@ -4,12 +4,13 @@
 
 use std::rc::Rc;
 
-use hubbub_protocol::Position;
 use hubbub_protocol::channel::ChannelKey;
+use hubbub_protocol::{CloseCode, Position};
 use tokio::sync::{Notify, Semaphore};
 
-use super::channels::{CATCHING, CONFLATE, STREAM};
-use super::connection::{ConnectionId, Gate, SubscriptionId};
+use super::channels::{AHEAD, CATCHING, CONFLATE, STREAM};
+use super::connection::{ConnectionId, Gate, Goodbye, SubscriptionId};
+use super::fanout::is_gap;
 use super::mail::Delivery;
 use super::state::State;
 
@@ -52,8 +53,14 @@ impl State {
 
     /// Holds live messages of a catching subscription back from now on.
     pub fn open_gate(&mut self, name: SubscriptionId) -> GateState {
+        let Some(slot) =
+            self.connections.get(name.connection).and_then(|known| known.named(name.serial)).map(|s| s.slot)
+        else {
+            return GateState::Gone;
+        };
+        let opened_at = self.channels.get(slot).and_then(|known| known.position);
         let Some(gate) = self.gate(name) else { return GateState::Gone };
-        *gate = Gate { answered: gate.answered, open: true, ..Gate::default() };
+        *gate = Gate { answered: gate.answered, open: true, opened_at, ..Gate::default() };
         GateState::Complete
     }
 
@@ -79,14 +86,28 @@ impl State {
         let Some(subscription) = connection.named(name.serial) else { return };
         let (slot, place, gate) = (subscription.slot, subscription.place, subscription.gate.take());
         let Some(known) = self.channels.get(slot) else { return };
+        let here = known.position;
         let Some(subscriber) = known.subscribers.get_mut(place as usize) else { return };
         subscriber.flags &= !CATCHING;
         subscriber.attach = attach;
-        let subscriber = *subscriber;
+        let mut own = *subscriber;
+        let mut epoch = gate.as_ref().and_then(|gate| gate.opened_at).or(here).map(|at| at.epoch);
+        if attach.is_some_and(|attach| Some(attach.epoch) != epoch) {
+            own.flags |= AHEAD;
+        }
         for delivery in gate.into_iter().flat_map(|gate| gate.held) {
-            if !subscriber.has(delivery.position) {
-                self.write_caught(slot, name.connection.index, subscriber.flags, &delivery);
+            if let Some(new) = delivery.position.map(|at| at.epoch).filter(|new| epoch != Some(*new)) {
+                epoch = Some(new);
+                if !own.enter(new, is_gap(&delivery)) {
+                    return self.close(name.connection, Goodbye::Code(CloseCode::Reconnect), None);
+                }
             }
+            if !own.has(delivery.position) {
+                self.write_caught(slot, name.connection.index, own.flags, &delivery);
+            }
+        }
+        if let Some(subscriber) = self.channels.get(slot).and_then(|known| known.subscribers.get_mut(place as usize)) {
+            *subscriber = own;
         }
     }
 

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use hubbub_protocol::Position;
 use hubbub_protocol::channel::{ChannelKey, TenantId};
+use hubbub_protocol::{Epoch, Position};
 use slab::Slab;
 use tokio::sync::oneshot;
 
@@ -19,11 +19,13 @@ pub mod flags {
     pub const CONFLATE: u8 = 4;
     /// It reads server-sent events.
     pub const STREAM: u8 = 8;
+    /// It has read the log in an epoch that the channel has not reached here yet.
+    pub(in crate::shard) const AHEAD: u8 = 16;
 }
-pub(super) use flags::{CATCHING, CONFLATE, PRESENCE, STREAM};
+pub(super) use flags::{AHEAD, CATCHING, CONFLATE, PRESENCE, STREAM};
 
 /// Any of these keeps a subscriber off the shortest path.
-pub(super) const SLOW_PATH: u8 = CATCHING | CONFLATE | STREAM;
+pub(super) const SLOW_PATH: u8 = CATCHING | CONFLATE | STREAM | AHEAD;
 
 /// A subscriber of a channel: 32 bytes, so that a broadcast walks little memory.
 #[derive(Clone, Copy, Debug)]
@@ -36,10 +38,31 @@ pub(super) struct Subscriber {
 }
 
 impl Subscriber {
-    /// Whether it has what ends at a position. Of another epoch it has nothing.
+    /// Whether it has what ends at a position. One that is ahead has everything of the epochs before its own.
     #[inline]
     pub(super) fn has(&self, position: Option<Position>) -> bool {
-        matches!((self.attach, position), (Some(own), Some(new)) if own.epoch == new.epoch && new.offset <= own.offset)
+        match (self.attach, position) {
+            (Some(own), Some(new)) if own.epoch == new.epoch => new.offset <= own.offset,
+            (Some(_), Some(_)) => self.flags & AHEAD != 0,
+            _ => false,
+        }
+    }
+
+    /// The channel comes to a new epoch. Without a gap its offsets mean what they meant before; behind a gap nothing is the
+    /// same. Answers whether the subscriber can follow: one that is ahead in yet another epoch can not.
+    pub(super) fn enter(&mut self, epoch: Epoch, gap: bool) -> bool {
+        match self.attach {
+            None => true,
+            Some(own) if own.epoch == epoch => {
+                self.flags &= !AHEAD;
+                true
+            }
+            Some(_) if self.flags & AHEAD != 0 => false,
+            Some(own) => {
+                self.attach = (!gap).then_some(Position::new(epoch, own.offset));
+                true
+            }
+        }
     }
 }
 

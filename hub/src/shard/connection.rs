@@ -114,6 +114,8 @@ pub struct Gate {
     pub(super) open: bool,
     /// Whether more came than it may hold.
     pub(super) overflowed: bool,
+    /// Where the channel stood here when it was opened.
+    pub(super) opened_at: Option<Position>,
     pub(super) held: Vec<Delivery>,
     pub(super) bytes: usize,
 }

@@ -49,14 +49,21 @@ impl State {
             (Some(new), Some(old)) => new.epoch != old.epoch || new.offset > old.offset,
             _ => true,
         });
+        let mut epoch = known.position.map(|at| at.epoch);
         if let Some(last) = deliveries.iter().rev().find_map(|delivery| delivery.position) {
             known.position = Some(last);
         }
         let droppable = known.overflow == Overflow::DropOldest;
         // Taken out while it is walked: nobody joins or leaves in between.
-        let subscribers = std::mem::take(&mut known.subscribers);
-        for block in blocks(&deliveries) {
-            self.fan_out_block(slot, block, &subscribers, droppable);
+        let mut subscribers = std::mem::take(&mut known.subscribers);
+        for run in deliveries.chunk_by(|one, next| one.epoch().is_none() || one.epoch() == next.epoch()) {
+            if let Some(new) = run.iter().find(|delivery| delivery.epoch().is_some_and(|new| epoch != Some(new))) {
+                epoch = new.epoch();
+                self.enter_epoch(&mut subscribers, new);
+            }
+            for block in blocks(run) {
+                self.fan_out_block(slot, block, &subscribers, droppable);
+            }
         }
         if let Some(known) = self.channels.get(slot) {
             debug_assert!(known.subscribers.is_empty());
@@ -64,8 +71,20 @@ impl State {
         }
     }
 
+    /// The channel comes to the epoch of a delivery.
+    fn enter_epoch(&mut self, subscribers: &mut [Subscriber], first: &Delivery) {
+        let Some(epoch) = first.epoch() else { return };
+        for subscriber in subscribers {
+            if !subscriber.enter(epoch, is_gap(first))
+                && let Some(id) = self.connections.id_at(subscriber.connection)
+            {
+                self.close(id, Goodbye::Code(CloseCode::Reconnect), None);
+            }
+        }
+    }
+
     fn fan_out_block(&mut self, slot: u32, block: &[Delivery], subscribers: &[Subscriber], droppable: bool) {
-        let for_all = block.iter().all(|delivery| !delivery.presence) && of_one_epoch(block);
+        let for_all = block.iter().all(|delivery| !delivery.presence);
         let first = first_position(block);
         let mut shared: Option<Rc<[u8]>> = None;
         let mut singles: Vec<Option<Rc<[u8]>>> = vec![None; block.len()];
@@ -216,10 +235,9 @@ fn first_position(block: &[Delivery]) -> Option<Position> {
     Some(Position::new(position.epoch, offset))
 }
 
-fn of_one_epoch(block: &[Delivery]) -> bool {
-    let mut epochs = block.iter().filter_map(|delivery| delivery.position).map(|position| position.epoch);
-    let first = epochs.next();
-    epochs.all(|epoch| Some(epoch) == first)
+/// Whether it says that something will never come.
+pub(super) fn is_gap(delivery: &Delivery) -> bool {
+    matches!(delivery.encoded.frame(), ServerFrame::Gap { .. })
 }
 
 /// Cuts deliveries into runs of bounded size.

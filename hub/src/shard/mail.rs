@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use hubbub_protocol::channel::{ChannelKey, ChannelName, TenantId, UserId};
-use hubbub_protocol::{CloseCode, Key, Position};
+use hubbub_protocol::{CloseCode, Epoch, Key, Position};
 use serde::Serialize;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
@@ -30,6 +30,13 @@ pub struct Delivery {
     pub encoded: Encoded,
     /// About how many bytes it takes while it waits.
     pub cost: usize,
+}
+
+impl Delivery {
+    /// The epoch of its place.
+    pub(super) fn epoch(&self) -> Option<Epoch> {
+        self.position.map(|position| position.epoch)
+    }
 }
 
 /// Something for a shard to do.

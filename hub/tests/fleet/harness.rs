@@ -4,7 +4,7 @@
 use std::time::{Duration, SystemTime};
 
 use hubbub::auth::keys::TokenKeySettings;
-use hubbub::auth::mint::{TokenDraft, mint};
+use hubbub::auth::mint::TokenDraft;
 use hubbub::config::{Config, development};
 use hubbub_client::{Client, Event, Options, PublishOptions, SubscribeOptions, Subscription, TokenSource};
 use hubbub_local::hub::{self, Hub};
@@ -96,7 +96,7 @@ pub(crate) fn token(user: &str) -> String {
     let key: TokenKeySettings = Config::development().tenants[0].token_keys[0].clone();
     let iat = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("after 1970").as_secs();
     let draft = TokenDraft { sub: user.to_owned(), iat, exp: iat + 3_600, ..TokenDraft::default() };
-    mint(&draft, &key).expect("a key that signs")
+    draft.sign(&key).expect("a key that signs")
 }
 
 pub(crate) fn channel(name: &str) -> ChannelName {

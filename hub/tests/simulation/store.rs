@@ -14,7 +14,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use tokio::time::sleep;
 
-const EPOCH: u64 = 4_242;
+const FIRST_EPOCH: u64 = 4_242;
 
 #[derive(Default)]
 struct Log {
@@ -25,6 +25,9 @@ struct Log {
 
 struct Inner {
     logs: BTreeMap<ChannelKey, Log>,
+    /// The epoch that counts, and where each log stood when an older one ended.
+    epoch: u64,
+    ended: HashMap<u64, BTreeMap<ChannelKey, u64>>,
     dice: StdRng,
     away: bool,
 }
@@ -35,11 +38,21 @@ pub(crate) struct SimStore(Arc<Mutex<Inner>>);
 
 impl SimStore {
     pub(crate) fn new(seed: u64) -> Self {
-        Self(Arc::new(Mutex::new(Inner { logs: BTreeMap::new(), dice: StdRng::seed_from_u64(seed), away: false })))
+        let (logs, ended, dice) = (BTreeMap::new(), HashMap::new(), StdRng::seed_from_u64(seed));
+        Self(Arc::new(Mutex::new(Inner { logs, epoch: FIRST_EPOCH, ended, dice, away: false })))
     }
 
     pub(crate) fn set_away(&self, away: bool) {
         self.with(|inner| inner.away = away);
+    }
+
+    /// The database was started again: a new epoch begins, which continues everything.
+    pub(crate) fn restart(&self) {
+        self.with(|inner| {
+            let ends = inner.logs.iter().map(|(channel, log)| (channel.clone(), log.entries.len() as u64)).collect();
+            inner.ended.insert(inner.epoch, ends);
+            inner.epoch += 1;
+        });
     }
 
     /// Every message of a log, for the checker.
@@ -75,22 +88,23 @@ impl SimStore {
 impl Inner {
     fn head(&self, channel: &ChannelKey) -> Head {
         let (offset, low) = self.logs.get(channel).map_or((0, 0), |log| (log.entries.len() as u64, log.low));
-        Head { position: Position::new(Epoch::from_u64(EPOCH), offset), low }
+        Head { position: Position::new(Epoch::from_u64(self.epoch), offset), low }
     }
 
     fn append(&mut self, append: Append) -> Appended {
+        let epoch = Epoch::from_u64(self.epoch);
         let log = self.logs.entry(append.channel.clone()).or_default();
         let key = append.key.as_ref().map(|key| (append.publisher.clone(), key.as_str().to_owned()));
         if let Some(offset) = key.as_ref().and_then(|key| log.keys.get(key)) {
             let first = &log.entries[*offset as usize - 1];
-            let position = Position::new(Epoch::from_u64(EPOCH), *offset);
+            let position = Position::new(epoch, *offset);
             return if first.data == append.data {
                 Appended::At { id: first.id, position, time: first.time, duplicate: true }
             } else {
                 Appended::KeyConflict
             };
         }
-        let position = Position::new(Epoch::from_u64(EPOCH), log.entries.len() as u64 + 1);
+        let position = Position::new(epoch, log.entries.len() as u64 + 1);
         if let Some(key) = key {
             log.keys.insert(key, position.offset);
         }
@@ -144,7 +158,12 @@ impl Store for SimStore {
                     (entries[start..end].iter().rev().cloned().collect(), start > low)
                 }
             };
-            Page { head, entries: part.into_iter().map(Entry::Message).collect(), more }
+            // Offsets mean the same in every epoch; what is read has the one that counts now.
+            let placed = |mut message: Message| {
+                message.position = message.position.map(|at| Position::new(head.position.epoch, at.offset));
+                Entry::Message(message)
+            };
+            Page { head, entries: part.into_iter().map(placed).collect(), more }
         });
         // What is read grows old on its way back.
         self.answer().await.map(|()| page)
@@ -158,10 +177,15 @@ impl Store for SimStore {
 
     async fn continuity(&self, channel: &ChannelKey, position: Position) -> Result<Continuity, StoreError> {
         self.answer().await?;
-        let head = self.with(|inner| inner.head(channel));
-        let known = position.epoch == head.position.epoch && position.offset <= head.position.offset;
-        let broken = Continuity::Broken { since: 0, reason: GapReason::Epoch };
-        Ok(if known { Continuity::Proven { offset: position.offset } } else { broken })
+        let (head, ended) = self.with(|inner| {
+            let ended = inner.ended.get(&position.epoch.to_u64());
+            (inner.head(channel), ended.map(|ends| ends.get(channel).copied().unwrap_or(0)))
+        });
+        let certain = if position.epoch == head.position.epoch { Some(head.position.offset) } else { ended };
+        Ok(match certain {
+            Some(certain) if position.offset <= certain => Continuity::Proven { offset: position.offset },
+            certain => Continuity::Broken { since: certain.unwrap_or(0), reason: GapReason::Epoch },
+        })
     }
 
     async fn find(&self, channel: &ChannelKey, id: MessageId) -> Result<Option<Position>, StoreError> {

@@ -89,7 +89,7 @@ async fn storm(dice: &mut StdRng, blueprint: &Blueprint, sky: &Sky, nodes: &mut 
     let (end, mut next_id, mut crashes) = (Instant::now() + STORM, NODES, 0);
     while Instant::now() < end && sky.violation.borrow().is_none() {
         sleep(Duration::from_millis(dice.random_range(100..1_500))).await;
-        match dice.random_range(0..6) {
+        match dice.random_range(0..7) {
             0 if nodes.len() > 1 => {
                 nodes.swap_remove(dice.random_range(0..nodes.len())).crash();
                 crashes += 1;
@@ -113,6 +113,7 @@ async fn storm(dice: &mut StdRng, blueprint: &Blueprint, sky: &Sky, nodes: &mut 
                 blueprint.store.expire_up_to(&key, head.saturating_sub(dice.random_range(0..40)));
             }
             4 if dice.random_bool(0.3) => blueprint.network.lose_memory().await,
+            5 => blueprint.store.restart(),
             _ => {}
         }
         while nodes.len() < NODES as usize && dice.random_bool(0.6) {
@@ -139,8 +140,9 @@ async fn calm_down(blueprint: &Blueprint, sky: &Sky, clients: &[Rc<RefCell<SimCl
         let truths = truths(blueprint).await;
         let settled = clients.iter().all(|client| {
             let client = client.borrow();
-            let caught_up =
-                client.tracks.iter().all(|(channel, track)| track.position == Some(truths[channel.as_str()].head()));
+            let caught_up = client.tracks.iter().all(|(channel, track)| {
+                track.position.is_some_and(|position| truths[channel.as_str()].ends_at(position))
+            });
             caught_up && !client.has_pending()
         });
         if settled || Instant::now() > end {
@@ -180,7 +182,9 @@ async fn truths(blueprint: &Blueprint) -> Truths {
         let messages = if durable { blueprint.store.messages(&key) } else { blueprint.network.appended(&key) };
         let mut ids: HashMap<Epoch, Vec<MessageId>> = HashMap::new();
         for message in &messages {
-            ids.entry(message.position.expect("logged").epoch).or_default().push(message.id);
+            // Offsets of a durable log mean the same in every epoch.
+            let epoch = if durable { Epoch::from_u64(0) } else { message.position.expect("logged").epoch };
+            ids.entry(epoch).or_default().push(message.id);
         }
         let keys = messages.iter().map(|message| message.key.as_ref().map(ToString::to_string)).collect();
         let head = if durable {
@@ -191,7 +195,10 @@ async fn truths(blueprint: &Blueprint) -> Truths {
         // A gap may tell of what had expired in an epoch before.
         let longest = ids.values().map(Vec::len).max().unwrap_or(0) as u64;
         let low = if durable { head.low } else { longest.saturating_sub(u64::from(WINDOW)) };
-        truths.insert(channel.to_owned(), Truth { ids, epoch: head.position.epoch, keys, low, durable });
+        truths.insert(
+            channel.to_owned(),
+            Truth { ids, epoch: if durable { Epoch::from_u64(0) } else { head.position.epoch }, keys, low, durable },
+        );
     }
     truths
 }

@@ -38,8 +38,8 @@ export class Cursor {
     const { epoch, offset } = message
     if (epoch === undefined || offset === undefined) return 'next'
     if (this.#position !== undefined) {
-      // A new epoch is announced by a gap before its first message.
-      if (epoch !== this.#position.epoch) return 'hole'
+      // A new epoch whose first message is the next one continues: the hub has proven it. Otherwise a gap comes first.
+      if (epoch !== this.#position.epoch && offset <= this.#position.offset) return 'hole'
       if (offset <= this.#position.offset) return 'seen'
       if (!this.#leaveOut(offset - this.#position.offset - 1)) return 'hole'
     }

@@ -28,7 +28,7 @@ use tokio::task::AbortHandle;
 
 use self::listen::Request;
 use self::shared::Shared;
-use super::{Broker, BrokerError, Content, Envelope, Inbox, Link};
+use super::{Broker, BrokerError, Content, Envelope, Inbox, Link, Scope};
 use crate::namespace::WindowBounds;
 use crate::redis::{Redis, RedisError, Value};
 
@@ -93,14 +93,17 @@ impl Broker for RedisBroker {
         Ok(())
     }
 
-    async fn publish(&self, envelope: Envelope) -> Result<(), BrokerError> {
+    async fn publish(&self, envelope: Envelope) -> Result<Scope, BrokerError> {
         let shared = &self.shared;
         let name = names::pubsub(&shared.redis, &envelope.channel);
         let bytes = wire::encode(shared.incarnation, &envelope);
         // Here first, and also where Redis is away.
         shared.deliver_here(envelope).await;
-        shared.redis.command("SPUBLISH", vec![name.into(), Value::Bytes(bytes.into())]).await?;
-        Ok(())
+        match shared.redis.command("SPUBLISH", vec![name.into(), Value::Bytes(bytes.into())]).await {
+            Ok(_) => Ok(Scope::Fleet),
+            Err(RedisError::Away(_)) => Ok(Scope::Node),
+            Err(error) => Err(error.into()),
+        }
     }
 
     async fn append(&self, append: Append, bounds: WindowBounds) -> Result<Appended, BrokerError> {

@@ -21,6 +21,7 @@ pub mod encoded;
 pub mod outbox;
 pub mod shard;
 
+pub mod breaker;
 pub mod redis;
 
 pub mod api;

@@ -11,8 +11,10 @@
 //!   for a redirect and a list that begins with `message`, `subscribe` and the like for a push of pub/sub, also where they are
 //!   the answer to a command. So what users chose is never the reply itself nor first in it.
 
-mod connect;
 mod link;
+
+mod connect;
+mod place;
 mod script;
 
 use std::fmt;

@@ -36,7 +36,7 @@ impl Namespace {
             [1, 2].map(|host| Ipv4Addr::new(198, 18, (id % 256) as u8, ((id / 256 % 63) * 4 + host) as u8));
         ip(&["netns", "add", &name]);
         ip(&["link", "add", &outer, "type", "veth", "peer", "name", &inner, "netns", &name]);
-        ip(&["address", "add", &format!("{near}/30"), "dev", &link]);
+        ip(&["address", "add", &format!("{near}/30"), "dev", &outer]);
         ip(&["link", "set", &outer, "up"]);
         for words in [
             ["address", "add", &format!("{address}/30"), "dev", &inner].as_slice(),

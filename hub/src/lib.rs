@@ -30,7 +30,6 @@ pub mod presence;
 pub mod probe;
 
 pub mod admission;
-pub mod breaker;
 pub mod clock;
 pub mod limits;
 pub mod memory;

@@ -168,7 +168,7 @@ show-half-dead: needs-test ## Pub/sub packets vanish in a network namespace (roo
 
 .PHONY: show-ghosts
 show-ghosts: needs-test ## kill -9 of a node, 10 rounds: its users are gone after the lease, nobody else notices
-	HUBBUB_GHOSTS_ROUNDS=10 $(TORTURE) no_ghosts -- --nocapture
+	HUBBUB_GHOSTS_ROUNDS=10 HUBBUB_GHOSTS_LEASE_MS=10000 $(TORTURE) no_ghosts -- --nocapture
 
 .PHONY: show-revocation
 show-revocation: needs-test ## From API call to closed socket on another node: p99 below 1 s, below 6 s with a dead broker link

@@ -68,6 +68,13 @@ impl Breaker {
         }
     }
 
+    /// There is reason to believe that it is back: the next probe is due now.
+    pub fn hint(&mut self, now_ms: u64) {
+        if let State::Open { probe_at, .. } = &mut self.state {
+            *probe_at = now_ms.min(*probe_at);
+        }
+    }
+
     /// A probe ended. Answers whether the breaker closed by it.
     pub fn probed(&mut self, success: bool, now_ms: u64) -> bool {
         let State::Open { probe_at, delay, successes } = &mut self.state else { return false };
@@ -115,6 +122,8 @@ mod tests {
             now = due;
             assert!(!breaker.probed(false, now));
         }
+        breaker.hint(now + 5);
+        assert_eq!(breaker.probe_at(), Some(now + 5), "nobody waits for what may be back");
         assert!(!breaker.probed(true, now) && breaker.probe_at() == Some(now), "the second probe follows at once");
         assert!(!breaker.probed(false, now) && !breaker.probed(true, now), "in a row");
         assert!(breaker.probed(true, now) && breaker.allows());

@@ -174,7 +174,7 @@ pub const METRICS: &[Metric] = &[
         "hubbub_redis_failures_total",
         Unit::Count,
         Labels::None,
-        "Commands to Redis that got no answer, or one that said `not now`.",
+        "Commands to Redis that got no answer or one that said `not now`, and connections that failed.",
     ),
     gauge("hubbub_resident_bytes", Unit::Bytes, "Memory that the process holds."),
     counter(

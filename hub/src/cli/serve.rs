@@ -103,18 +103,14 @@ async fn start(config: Config, metrics: PrometheusHandle) -> Result<(Node, Owner
     let refused = |error: &dyn std::error::Error| CliError::Refused(error.to_string());
     let clock = Arc::new(Clock::System);
     let store: Arc<dyn Store> = Arc::new(GuardedStore::new(store::open(&config).await?, config.breaker));
-    let Reloadable { namespaces, key_ring, services, rates, origins } = config.reloadable()?;
     let carrier = carrier(&config, &clock)?;
-    let rates = Rates::new(rates, clock.clone());
+    let Reloadable { namespaces, key_ring, services, rates, origins } = config.reloadable()?;
     let owners = Owners {
         verifier: Arc::new(Verifier::new(key_ring, clock.clone())),
         policy: Arc::new(Policy::new(namespaces)),
         api_keys: Arc::new(ApiKeys::new(services)),
         origins: Arc::new(Origins::new(origins)),
-        rates: Arc::new(match &carrier {
-            Carrier::Alone => rates,
-            Carrier::Redis { redis, .. } => rates.shared_by(Arc::new(RedisRates::new(redis.clone()))),
-        }),
+        rates: Arc::new(rates_over(&carrier, Rates::new(rates, clock.clone()))),
     };
     let fetching = owners.verifier.clone();
     tokio::spawn(async move {
@@ -165,6 +161,14 @@ fn carrier(config: &Config, clock: &Arc<Clock>) -> Result<Carrier, CliError> {
     );
     let redis = redis.map_err(|error| CliError::Refused(format!("redis: {error}")))?;
     Ok(Carrier::Redis { redis, incarnation: rand::rng().random() })
+}
+
+/// What tenants and users may publish counts over all nodes, where there are others.
+fn rates_over(carrier: &Carrier, rates: Rates) -> Rates {
+    match carrier {
+        Carrier::Alone => rates,
+        Carrier::Redis { redis, .. } => rates.shared_by(Arc::new(RedisRates::new(redis.clone()))),
+    }
 }
 
 fn shard_count(configured: usize) -> usize {

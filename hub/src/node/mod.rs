@@ -34,14 +34,10 @@ use crate::auth::revocation::Revocations;
 use crate::auth::service::ApiKeys;
 use crate::auth::ticket::Tickets;
 use crate::auth::verifier::Verifier;
-use crate::broker::Broker;
 use crate::clock::Clock;
 use crate::control::{Control, orders};
 use crate::limits::Limits;
 use crate::memory;
-use crate::presence::memory::{Board, MemoryRoster};
-use crate::presence::redis::RedisRoster;
-use crate::presence::roster::Roster;
 use crate::presence::{self, Presence};
 use crate::publish::Publisher;
 use crate::rate::Rates;
@@ -143,14 +139,12 @@ impl Node {
         let internal_listener = internal_listener.map_err(|error| StartError::Listen(settings.internal, error))?;
         let internal = internal_listener.local_addr().map_err(|error| StartError::Listen(settings.internal, error))?;
 
-        let roster_in = settings.carrier.clone();
         let backbone = Backbone::raise(settings.carrier, count, store.clone(), &clock, &limits).await;
-        let Backbone { broker, bus, logs, hot, interest, probe, shards, readers, notices } = backbone;
+        let Backbone { broker, roster, bus, logs, hot, interest, probe, shards, readers, notices } = backbone;
         let revocations = Arc::new(Revocations::new());
         for revocation in store.revocations(clock.now_ms()).await? {
             revocations.insert(revocation);
         }
-        let roster = roster(roster_in, &broker, &clock, &limits);
         let presence = Presence::start(roster, broker.clone(), clock.clone(), presence::Settings::of(&limits));
         let publisher = Publisher::new(logs.clone(), broker.clone(), clock.clone(), limits.frame_bytes);
         let gatekeeper = Gatekeeper::new(bounds(&limits), clock.now_ms());
@@ -262,15 +256,6 @@ impl Node {
         while self.gatekeeper.connections() > 0 && Instant::now() < deadline {
             sleep(DRAIN_LOOK).await;
         }
-    }
-}
-
-/// Where is known who is present on all nodes.
-fn roster(carrier: Carrier, broker: &Arc<dyn Broker>, clock: &Arc<Clock>, limits: &Limits) -> Arc<dyn Roster> {
-    let bounds = presence::bounds(limits);
-    match carrier {
-        Carrier::Alone => Arc::new(MemoryRoster::new(Board::new(bounds, clock.clone()), broker.clone())),
-        Carrier::Redis { redis, incarnation } => RedisRoster::new(redis, incarnation, bounds),
     }
 }
 

@@ -87,16 +87,15 @@ fn builder(config: Config, settings: &Settings) -> Builder {
     });
     builder.set_connection_config(ConnectionConfig {
         connection_timeout: Duration::from_millis(settings.connect_ms),
-        internal_command_timeout: command,
+        // For the greetings on a new connection; a server that accepts and says nothing must not cost more than one that is gone.
+        internal_command_timeout: Duration::from_millis(settings.connect_ms),
         // Of these the first is the command itself, the others follow redirects of a cluster: with one attempt the library ends
         // its whole task at the first `ASK`. What was written and not answered is not written again, see `once`.
         max_command_attempts: 3,
         max_redirections: 5,
-        // A connection on which an answer is overdue is closed and made anew.
-        unresponsive: UnresponsiveConfig {
-            max_timeout: Some(command + Duration::from_millis(500)),
-            interval: Duration::from_millis(500),
-        },
+        // The library would count from the last command that was sent, and so never while more are sent. Whoever runs a client
+        // sees for himself.
+        unresponsive: UnresponsiveConfig { max_timeout: None, interval: Duration::from_secs(1) },
         reconnect_on_auth_error: true,
         max_command_buffer_len: WAITING_COMMANDS,
         tcp: TcpConfig { nodelay: Some(true), ..TcpConfig::default() },

@@ -1,7 +1,7 @@
 //! The link: sends commands, tells what their failures mean, and keeps the breaker.
 
 use std::fmt::{self, Display};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -9,19 +9,18 @@ use fred::clients::{Client, WithOptions};
 use fred::error::{Error, ErrorKind};
 use fred::interfaces::ClientLike;
 use fred::types::config::Config;
-use fred::types::{ClientState, ClusterHash, CustomCommand, Value};
+use fred::types::{ClusterHash, CustomCommand, Value};
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep};
 
 use super::connect;
+use super::place::{Event, Place};
 use super::{RedisError, Script, Settings};
 use crate::breaker::Breaker;
 use crate::clock::Clock;
 
-/// How often it is looked whether a connection that was lost is back, and whether a probe is due.
-const LOOK: Duration = Duration::from_millis(10);
-/// First and longest pause before a client whose task ended is started again.
-const RESTART: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
+/// How often it is looked whether a probe is due.
+const LOOK: Duration = Duration::from_millis(100);
 /// Answers of Redis that mean "not now" or "not here", whoever asks.
 const NOT_NOW: &[&str] =
     &["LOADING", "CLUSTERDOWN", "MASTERDOWN", "READONLY", "TRYAGAIN", "MOVED", "ASK", "BUSY", "NOREPLICAS", "MISCONF"];
@@ -42,11 +41,9 @@ pub enum State {
 struct Inner {
     settings: Settings,
     config: Config,
-    clients: Vec<WithOptions<Client>>,
+    places: Vec<Arc<Place>>,
     turn: AtomicUsize,
     gate: Mutex<Gate>,
-    /// When it last answered, in milliseconds since `began`.
-    answered: AtomicU64,
     began: Instant,
     clock: Arc<Clock>,
     tasks: Vec<AbortHandle>,
@@ -63,16 +60,19 @@ impl Redis {
     /// tokio runtime around it.
     pub fn start(settings: Settings, clock: Arc<Clock>) -> Result<Self, RedisError> {
         let config = connect::config(&settings)?;
-        let clients = (0..settings.connections.max(1)).map(|_| connect::commander(config.clone(), &settings));
-        let clients: Vec<Client> = clients.collect::<Result<_, _>>()?;
+        // Tried here, so that those that are made later can not fail for the settings.
+        drop(connect::commander(config.clone(), &settings)?);
+        let places: Vec<Arc<Place>> = (0..settings.connections.max(1)).map(|_| Arc::default()).collect();
         let gate = Gate { breaker: Breaker::new(settings.breaker), why: "not connected yet".into() };
         let inner = Arc::new_cyclic(|inner: &Weak<Inner>| {
-            let mut tasks: Vec<_> =
-                clients.iter().map(|client| tokio::spawn(keep_connected(client.clone())).abort_handle()).collect();
-            tasks.push(tokio::spawn(probe(inner.clone())).abort_handle());
-            let clients = clients.into_iter().map(|client| client.with_options(&connect::once())).collect();
+            let mut tasks = vec![tokio::spawn(probe(inner.clone())).abort_handle()];
+            for place in &places {
+                let (place, config, settings, inner) = (place.clone(), config.clone(), settings.clone(), inner.clone());
+                let tend = async move { place.tend(config, settings, |event| hear(&inner, event)).await };
+                tasks.push(tokio::spawn(tend).abort_handle());
+            }
             let (gate, began, turn) = (Mutex::new(gate), Instant::now(), AtomicUsize::new(0));
-            Inner { settings, config, clients, turn, gate, answered: AtomicU64::new(0), began, clock, tasks }
+            Inner { settings, config, places, turn, gate, began, clock, tasks }
         });
         Ok(Self(inner))
     }
@@ -86,25 +86,13 @@ impl Redis {
     /// Runs a script, once.
     pub async fn run(&self, script: &Script, keys: Vec<String>, args: Vec<Value>) -> Result<Value, RedisError> {
         // Boxed: the library's futures are large, and callers stack them.
-        self.guarded(Box::pin(async { script.run(self.0.client().await, keys, args).await })).await
+        self.guarded(|client| Box::pin(async move { script.run(&client, keys, args).await })).await
     }
 
     /// Sends a command, once. It goes where its first argument lives.
     pub async fn command(&self, name: &'static str, args: Vec<Value>) -> Result<Value, RedisError> {
         let command = CustomCommand::new_static(name, ClusterHash::FirstValue, false);
-        self.guarded(Box::pin(async { self.0.client().await.custom(command, args).await })).await
-    }
-
-    /// Asks for nothing: an answer shows that Redis is there, a failure counts as every other.
-    pub(crate) async fn ping(&self) -> Result<(), RedisError> {
-        let ping = CustomCommand::new_static("PING", ClusterHash::Random, false);
-        let asked = async { self.0.client().await.custom(ping, Vec::<Value>::new()).await };
-        Box::pin(self.guarded(asked)).await.map(drop)
-    }
-
-    /// Whether it answered anything in the last so many milliseconds.
-    pub(crate) fn answered_within(&self, milliseconds: u64) -> bool {
-        self.0.now().saturating_sub(self.0.answered.load(Ordering::Relaxed)) < milliseconds
+        self.guarded(|client| Box::pin(async move { client.custom(command, args).await })).await
     }
 
     /// Whether Redis answers, as far as is known now.
@@ -123,16 +111,21 @@ impl Redis {
         &self.0.settings
     }
 
-    /// A client for subscriptions, not yet connected.
-    pub(crate) fn subscriber(&self) -> Result<Client, RedisError> {
-        connect::subscriber(self.0.config.clone(), &self.0.settings)
+    /// A client for subscriptions, not yet connected; the second is the same one for sending commands once.
+    pub(crate) fn subscriber(&self) -> Result<(Client, WithOptions<Client>), RedisError> {
+        let client = connect::subscriber(self.0.config.clone(), &self.0.settings)?;
+        let once = client.with_options(&connect::once());
+        Ok((client, once))
     }
 
-    async fn guarded(&self, ask: impl Future<Output = Result<Value, Error>>) -> Result<Value, RedisError> {
+    async fn guarded<F>(&self, ask: impl FnOnce(WithOptions<Client>) -> F) -> Result<Value, RedisError>
+    where
+        F: Future<Output = Result<Value, Error>>,
+    {
         if let State::Away(why) = self.state() {
             return Err(RedisError::Away(why));
         }
-        let result = ask.await.map_err(|error| meaning(&error));
+        let result = self.0.ask(ask).await.map_err(|error| meaning(&error));
         self.0.record(&result);
         result
     }
@@ -145,16 +138,13 @@ impl fmt::Debug for Redis {
 }
 
 impl Inner {
-    /// The next client in turn. One that lost its connection is given the time of a command to find it again: what is sent
-    /// before would fail at once.
-    async fn client(&self) -> &WithOptions<Client> {
+    /// Asks whoever stands in the next place in turn.
+    async fn ask<F>(&self, ask: impl FnOnce(WithOptions<Client>) -> F) -> Result<Value, Error>
+    where
+        F: Future<Output = Result<Value, Error>>,
+    {
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
-        let client = &self.clients[turn % self.clients.len()];
-        let until = Instant::now() + Duration::from_millis(self.settings.command_ms);
-        while client.state() != ClientState::Connected && Instant::now() < until {
-            sleep(LOOK).await;
-        }
-        client
+        self.places[turn % self.places.len()].ask(Duration::from_millis(self.settings.command_ms), ask).await
     }
 
     fn record<T>(&self, result: &Result<T, RedisError>) {
@@ -168,16 +158,13 @@ impl Inner {
                     tracing::warn!(why, "Redis is away; commands fail at once until it answers probes");
                 }
             }
-            _ => {
-                self.answered.store(now, Ordering::Relaxed);
-                gate.breaker.record(true, now);
-            }
+            _ => drop(gate.breaker.record(true, now)),
         }
     }
 
     async fn probe(&self) {
         let ping = CustomCommand::new_static("PING", ClusterHash::Random, false);
-        let result: Result<Value, Error> = self.client().await.custom(ping, Vec::<Value>::new()).await;
+        let result = self.ask(|client| async move { client.custom(ping, Vec::<Value>::new()).await }).await;
         let now = self.now();
         let mut gate = self.gate();
         if let Err(error) = &result {
@@ -203,33 +190,22 @@ impl Drop for Inner {
         for task in &self.tasks {
             task.abort();
         }
-        // The library's tasks hold on to themselves and end when they are told. Without a runtime they have ended.
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            for client in std::mem::take(&mut self.clients) {
-                runtime.spawn(async move { drop(client.quit().await) });
-            }
-        }
     }
 }
 
-/// Runs the task of a client. Once connected it reconnects by itself; it ends when the first try fails, or when the server does
-/// not let it in.
-async fn keep_connected(client: Client) {
-    let mut pause = RESTART.0;
-    loop {
-        let began = Instant::now();
-        if let Ok(Err(error)) = client.connect().await {
-            tracing::debug!(%error, "no connection to Redis");
-        }
-        pause = if began.elapsed() > RESTART.1 { RESTART.0 } else { (pause * 2).min(RESTART.1) };
-        sleep(pause).await;
+/// Counts connections that could not be made like commands that failed, and has Redis probed as soon as one could.
+fn hear(inner: &Weak<Inner>, event: Event) {
+    let Some(inner) = inner.upgrade() else { return };
+    match event {
+        Event::Connected => inner.gate().breaker.hint(inner.now()),
+        Event::Failed(error) => inner.record::<()>(&Err(RedisError::Away(error.to_string()))),
     }
 }
 
 /// Probes while the breaker is open, until the link is gone.
 async fn probe(inner: Weak<Inner>) {
     loop {
-        sleep(10 * LOOK).await;
+        sleep(LOOK).await;
         let Some(inner) = inner.upgrade() else { return };
         if inner.gate().breaker.probe_at().is_some_and(|due| due <= inner.now()) {
             inner.probe().await;

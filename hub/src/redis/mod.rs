@@ -12,8 +12,10 @@
 //!   the answer to a command. So what users chose is never the reply itself nor first in it.
 
 pub mod bucket;
-mod connect;
 mod link;
+
+mod connect;
+mod place;
 mod script;
 
 use std::fmt;

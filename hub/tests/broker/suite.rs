@@ -111,7 +111,7 @@ pub(crate) fn draft(channel: &str, idempotency: Option<&str>, data: &str) -> App
     }
 }
 
-fn whisper(channel: &ChannelKey, version: u64) -> Envelope {
+pub(crate) fn whisper(channel: &ChannelKey, version: u64) -> Envelope {
     let user = UserId::parse("u").expect("valid");
     let change = PresenceChange { channel: channel.channel.clone(), version, event: PresenceKind::Join, user };
     Envelope { channel: channel.clone(), content: Content::Presence(change) }

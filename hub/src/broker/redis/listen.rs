@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use fred::clients::Client;
+use fred::clients::{Client, WithOptions};
 use fred::error::Error;
 use fred::interfaces::{ClientLike, EventInterface, PubsubInterface};
 use fred::types::{ClientState, ClusterHash, CustomCommand, Message, Value};
@@ -63,12 +63,7 @@ pub(super) async fn listen(shared: Arc<Shared>, mut requests: mpsc::Receiver<Req
             }
             Err(error) => {
                 shared.lost(error.to_string());
-                // Is Redis away, or is it this node that does not hear it? Nobody else may be asking.
-                let asked = async {
-                    let _ = Box::pin(shared.redis.ping()).await;
-                    sleep(pause).await;
-                };
-                Box::pin(answer_while(&mut requests, asked)).await;
+                answer_while(&mut requests, sleep(pause)).await;
                 pause = (pause * 2).min(PAUSE.1);
             }
         }
@@ -90,6 +85,8 @@ struct Session {
     shared: Arc<Shared>,
     number: SessionNumber,
     client: Client,
+    /// The same client, for commands that are sent once.
+    once: WithOptions<Client>,
     reader: AbortHandle,
     reconnected: Receiver<fred::types::config::Server>,
     errors: Receiver<(Error, Option<fred::types::config::Server>)>,
@@ -115,12 +112,13 @@ impl Session {
         number: SessionNumber,
         requests: &mut mpsc::Receiver<Request>,
     ) -> Result<Self, RedisError> {
-        let client = shared.redis.subscriber()?;
+        let (client, once) = shared.redis.subscriber()?;
         let reader = tokio::spawn(read(shared.clone(), client.message_rx())).abort_handle();
         let (reconnected, errors) = (client.reconnect_rx(), client.error_rx());
         let jitter = u64::from(shared.incarnation[0]) * JITTER_MS / 256;
         let shared = shared.clone();
-        let mut session = Self { shared, number, client, reader, reconnected, errors, beats: HashSet::new(), jitter };
+        let mut session =
+            Self { shared, number, client, once, reader, reconnected, errors, beats: HashSet::new(), jitter };
         let client = session.client.clone();
         let away = |error: Error| RedisError::Away(error.to_string());
         answer_while(requests, client.init()).await.map_err(away)?;
@@ -213,7 +211,7 @@ impl Session {
         let beats = new.iter().map(|bucket| names::beat(&self.shared.redis, *bucket)[1].as_str().into());
         let names: Vec<Arc<str>> = beats.chain(wishes.into_iter().map(|wish| wish.name)).collect();
         for chunk in names.chunks(AT_ONCE) {
-            try_join_all(chunk.iter().map(|name| subscribe(&self.client, name))).await?;
+            try_join_all(chunk.iter().map(|name| subscribe(&self.once, name))).await?;
         }
         let now = self.shared.now();
         self.beats.extend(&new);
@@ -263,7 +261,7 @@ impl Session {
     async fn revive(&mut self, bucket: u16) -> Result<(), String> {
         self.shared.lost("heartbeats do not come back");
         let beat = names::beat(&self.shared.redis, bucket)[1].clone();
-        match timeout(SIGN_OF_LIFE, subscribe(&self.client, &beat)).await {
+        match timeout(SIGN_OF_LIFE, subscribe(&self.once, &beat)).await {
             Ok(Ok(())) => {
                 let refreshed = self.refresh(Some(bucket)).await;
                 self.unless_away(refreshed)
@@ -302,7 +300,7 @@ impl Session {
     }
 }
 
-async fn subscribe(client: &Client, name: &str) -> Result<(), Error> {
+async fn subscribe(client: &WithOptions<Client>, name: &str) -> Result<(), Error> {
     let command = CustomCommand::new_static("SSUBSCRIBE", ClusterHash::FirstValue, false);
     client.custom::<Value, _>(command, vec![name.to_owned()]).await.map(drop)
 }

@@ -114,12 +114,8 @@ impl Shared {
         }
         match &*self.hearing.lock().unwrap_or_else(PoisonError::into_inner) {
             Hearing::Well => Link::Well,
-            Hearing::Lost { since, why } => {
-                let lost_for = self.now().saturating_sub(*since);
-                // Only an answer since then shows that the fault is here.
-                let deaf = lost_for > PATIENCE_MS && self.redis.answered_within(lost_for - PATIENCE_MS);
-                if deaf { Link::Deaf(why.clone()) } else { Link::Away(why.clone()) }
-            }
+            Hearing::Lost { since, why } if self.now() - since > PATIENCE_MS => Link::Deaf(why.clone()),
+            Hearing::Lost { why, .. } => Link::Away(why.clone()),
         }
     }
 

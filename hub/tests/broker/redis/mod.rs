@@ -1,6 +1,14 @@
 //! The broker over real Redis: what every backend owes, in the three forms, and what only a server that dies can show.
 
+mod ears;
+mod proxy;
+
+mod access;
+mod failover;
 mod forms;
+mod interest;
+mod link;
+mod memory;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,7 +19,7 @@ use hubbub::broker::redis::RedisBroker;
 use hubbub::broker::{Broker, Inbox, Link};
 use hubbub::clock::Clock;
 use hubbub::redis::{Redis, Settings};
-use tokio::time::{Instant, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use crate::suite::{self, Cluster};
 
@@ -66,7 +74,9 @@ impl Cluster for Nodes {
 
 /// Waits for a condition.
 pub(crate) async fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let mut look = interval(Duration::from_millis(5));
+    let mut look = interval(Duration::from_millis(20));
+    // Whoever looks by a blocking command must not keep the nodes from running.
+    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let deadline = Instant::now() + PATIENCE;
     while !holds() {
         assert!(Instant::now() < deadline, "{what}: not within {PATIENCE:?}");

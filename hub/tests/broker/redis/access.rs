@@ -11,8 +11,9 @@ use crate::suite::{Cluster, draft, key};
 
 /// The rules as `docs/OPERATIONS.md` gives them.
 const RULES: &str = "resetchannels &hubbub:* ~hubbub:* -@all +@connection +@scripting +spublish +ssubscribe +sunsubscribe \
-                     +info +hget +hset +hmget +hdel +xadd +xlen +xrange +xrevrange +xtrim +get +incr +del +exists +pexpire \
-                     +cluster|slots +cluster|info";
+                     +info +hget +hset +hmget +hdel +hexists +hlen +hkeys +hrandfield +sadd +srem +smembers +srandmember +zadd \
+                     +zrem +zcard +zrangebylex +xadd +xlen +xrange +xrevrange +xtrim +get +set +incr +del +exists +pexpire \
+                     +persist +time +cluster|slots +cluster|info";
 
 fn documented() -> String {
     let manual = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/OPERATIONS.md");

@@ -134,6 +134,30 @@ show-simulation: ## 1,000 seeds of sessions over a broker that delays, reorders,
 show-crash: ## kill -9 and restart 20 times under load: nothing acknowledged is lost, repeated or reordered
 	HUBBUB_CRASH_ROUNDS=20 cargo test --release -p hubbub --test crash -- --nocapture
 
+# SECONDS and SEED belong to torture: how long everything together takes, and what breaks when.
+SECONDS := 1800
+SEED := 7
+TORTURE := cargo test --release -p hubbub --test torture
+
+.PHONY: torture
+torture: needs-test ## Three nodes, 300 clients, everything dies at random: make torture SECONDS=1800 SEED=7
+	HUBBUB_TORTURE_SECONDS=$(SECONDS) HUBBUB_TORTURE_SEED=$(SEED) $(TORTURE) nothing_acknowledged -- --nocapture
+
+.PHONY: show-torture
+show-torture: torture ## 30 minutes of torture on standalone, Sentinel and Cluster: nothing lost, repeated, reordered or silent
+
+.PHONY: show-half-dead
+show-half-dead: needs-test ## Pub/sub packets vanish in a network namespace (root): repaired within 5 s, 12 rounds
+	HUBBUB_HALF_DEAD=namespace HUBBUB_HALF_DEAD_ROUNDS=12 $(TORTURE) goes_silent -- --nocapture
+
+.PHONY: show-ghosts
+show-ghosts: needs-test ## kill -9 of a node, 10 rounds: its users are gone after the lease, nobody else notices
+	HUBBUB_GHOSTS_ROUNDS=10 $(TORTURE) no_ghosts -- --nocapture
+
+.PHONY: show-revocation
+show-revocation: needs-test ## From API call to closed socket on another node: p99 below 1 s, below 6 s with a dead broker link
+	HUBBUB_REVOCATION_TRIES=200 HUBBUB_REVOCATION_DEAF_TRIES=5 $(TORTURE) known_everywhere -- --nocapture
+
 .PHONY: show-hostile
 show-hostile: ## What a hostile peer sends: 1,000,000 random byte strings in process, 20,000 over sockets
 	HUBBUB_HOSTILE_STRINGS=1000000 cargo test --release -p hubbub --test hostile -- --nocapture

@@ -21,6 +21,7 @@ pub mod encoded;
 pub mod outbox;
 pub mod shard;
 
+pub mod breaker;
 pub mod redis;
 
 pub mod api;
@@ -29,7 +30,6 @@ pub mod presence;
 pub mod probe;
 
 pub mod admission;
-pub mod breaker;
 pub mod clock;
 pub mod limits;
 pub mod memory;

@@ -67,6 +67,11 @@ pub struct Limits {
     pub hot_ms: u64,
     /// How long a user stays present after the last connection went, in milliseconds. Default 10,000.
     pub presence_grace_ms: u64,
+    /// How long the users of a node stay present after the node died, in milliseconds; renewed every third of it. Default 10,000.
+    pub presence_lease_ms: u64,
+    /// Most users of a channel that are listed and told one by one; above it there are counts. The same on every node.
+    /// Default 1,000.
+    pub presence_list_users: u64,
     /// How long interest in a channel lingers after its last subscriber went, in milliseconds. Default 10,000.
     pub interest_linger_ms: u64,
     /// Warning before a token expires, in milliseconds. Default 60,000.
@@ -130,6 +135,8 @@ impl Default for Limits {
             hot_bytes_per_node: 64 * 1024 * 1024,
             hot_ms: 300_000,
             presence_grace_ms: 10_000,
+            presence_lease_ms: 10_000,
+            presence_list_users: 1_000,
             interest_linger_ms: 10_000,
             expiry_warning_ms: 60_000,
             sse_heartbeat_ms: 15_000,

@@ -88,7 +88,19 @@ pub const METRICS: &[Metric] = &[
         "hubbub_rate_limited_total",
         Unit::Count,
         Labels::None,
-        "Requests of connections that were refused by the rate limit.",
+        "Requests and publishes that were refused by a rate.",
+    ),
+    counter(
+        "hubbub_presence_reaped_total",
+        Unit::Count,
+        Labels::None,
+        "Users of dead nodes that this node took out of channels.",
+    ),
+    counter(
+        "hubbub_presence_lost_leases_total",
+        Unit::Count,
+        Labels::None,
+        "Times that what this node had said of who is present was lost and said again: it slept, or Redis lost its memory.",
     ),
     counter(
         "hubbub_attaches_total",

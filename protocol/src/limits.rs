@@ -16,6 +16,8 @@ pub const HEARTBEAT_MS: u64 = 25_000;
 pub const HISTORY_PAGE: u32 = 1_000;
 /// Page of history when the request names no limit, in messages.
 pub const HISTORY_PAGE_DEFAULT: u32 = 50;
+/// Largest page of presence, and the one when the request names no limit, in users.
+pub const PRESENCE_PAGE: u32 = 1_000;
 /// Largest rewind, in messages.
 pub const REWIND: u32 = 1_000;
 /// Most publishes in one batch.

@@ -20,6 +20,7 @@ pub fn encode_into(frame: &ServerFrame, out: &mut Vec<u8>) {
         ServerFrame::Gap { .. } => Some("gap"),
         ServerFrame::Skipped { .. } => Some("skipped"),
         ServerFrame::Presence(_) => Some("presence"),
+        ServerFrame::PresenceCount(_) => Some("presence_count"),
         ServerFrame::Expiring { .. } => Some("expiring"),
         ServerFrame::Drain { .. } => Some("drain"),
         ServerFrame::Error(_) => Some("error"),

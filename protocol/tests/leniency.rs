@@ -99,6 +99,16 @@ fn impossible_places_are_refused() {
     }
     let neither = r#"{"type":"connected","session":"01JCXK0FM0ABCDEFGH1JKMNPQR","node":"a","user":"u","heartbeat_ms":1,"expires_at":1,"subscriptions":[{"channel":"chat:a"}]}"#;
     assert!(decode_server(neither).is_err());
+    let crossed = [
+        r#"{"type":"history","id":1,"channel":"chat:a","after":"u1"}"#,
+        r#"{"type":"presence","id":1,"channel":"chat:a","after":7}"#,
+        r#"{"type":"presence","id":1,"channel":"chat:a","after":"two words"}"#,
+        r#"{"type":"presence","id":1,"channel":"chat:a","limit":0}"#,
+        r#"{"type":"presence","id":1,"channel":"chat:a","limit":1001}"#,
+    ];
+    for text in crossed {
+        assert!(decode(text).is_err(), "{text}");
+    }
     let reply = r#"{"type":"reply","id":1,"presence":{"version":1,"count":0,"users":[]},"expires_at":1}"#;
     assert!(decode_server(reply).is_err());
 }

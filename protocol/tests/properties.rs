@@ -4,8 +4,8 @@
 //! frames that were cut, doubled and altered go through the function which the fuzz target uses.
 
 use hubbub_protocol::frame::{
-    Connect, Connected, HistoryPage, HistoryQuery, PresenceChange, PresenceKind, PresenceSnapshot, PresentUser,
-    Publish, Reply, Resume, Scope, ServerError, Side, Subscribe, SubscriptionResult,
+    Connect, Connected, HistoryPage, HistoryQuery, PresenceChange, PresenceCount, PresenceKind, PresenceQuery,
+    PresenceSnapshot, PresentUser, Publish, Reply, Resume, Scope, ServerError, Side, Subscribe, SubscriptionResult,
 };
 use hubbub_protocol::json::{decode, decode_server, encode, encode_client};
 use hubbub_protocol::outcome::Attached;
@@ -82,13 +82,15 @@ fn client_frame() -> impl Strategy<Value = ClientFrame> {
         side,
         limit,
     });
+    let presence = (channel(), option::of(user()), 1..=limits::PRESENCE_PAGE)
+        .prop_map(|(channel, after, limit)| PresenceQuery { channel, after, limit });
     prop_oneof![
         connect,
         (id(), subscribe).prop_map(|(id, body)| ClientFrame::Subscribe(id, body)),
         (id(), channel()).prop_map(|(id, channel)| ClientFrame::Unsubscribe(id, channel)),
         (id(), publish).prop_map(|(id, body)| ClientFrame::Publish(id, body)),
         (id(), history).prop_map(|(id, body)| ClientFrame::History(id, body)),
-        (id(), channel()).prop_map(|(id, channel)| ClientFrame::Presence(id, channel)),
+        (id(), presence).prop_map(|(id, body)| ClientFrame::Presence(id, body)),
         (id(), ".{0,64}").prop_map(|(id, token)| ClientFrame::Refresh(id, token)),
         Just(ClientFrame::Pong),
     ]
@@ -147,8 +149,12 @@ fn reply() -> impl Strategy<Value = Reply> {
         },
     );
     let present = (user(), any::<u32>()).prop_map(|(user, connections)| PresentUser { user, connections });
-    let snapshot = (any::<u64>(), any::<u64>(), vec(present, 0..3))
-        .prop_map(|(version, count, users)| Reply::Presence(PresenceSnapshot { version, count, users }));
+    let scope = select(vec![Scope::Fleet, Scope::Node]);
+    let snapshot = (any::<u64>(), any::<u64>(), vec(present, 0..3), option::of(user()), any::<bool>(), scope).prop_map(
+        |(version, count, users, next, large, scope)| {
+            Reply::Presence(PresenceSnapshot { version, count, users, next, large, scope })
+        },
+    );
     prop_oneof![page, snapshot, any::<u64>().prop_map(|expires_at| Reply::Refreshed { expires_at })]
 }
 
@@ -160,10 +166,13 @@ fn pushed_frame() -> impl Strategy<Value = ServerFrame> {
     let presence = (channel(), any::<u64>(), kind, user()).prop_map(|(channel, version, event, user)| {
         ServerFrame::Presence(PresenceChange { channel, version, event, user })
     });
+    let present = (channel(), any::<u64>(), any::<u64>())
+        .prop_map(|(channel, version, count)| ServerFrame::PresenceCount(PresenceCount { channel, version, count }));
     prop_oneof![
         message().prop_map(ServerFrame::Message),
         gap,
         presence,
+        present,
         (channel(), any::<u64>()).prop_map(|(channel, count)| ServerFrame::Skipped { channel, count }),
         any::<u64>().prop_map(|expires_at| ServerFrame::Expiring { expires_at }),
         any::<u64>().prop_map(|within_ms| ServerFrame::Drain { within_ms }),

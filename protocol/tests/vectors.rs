@@ -74,6 +74,7 @@ fn every_kind_and_code_has_a_vector() {
         "gap",
         "skipped",
         "presence",
+        "presence_count",
         "expiring",
         "drain",
         "ping",

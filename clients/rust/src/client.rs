@@ -3,8 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use hubbub_protocol::frame::{HistoryPage, HistoryQuery, PresenceSnapshot, Publish, Scope, Side, Subscribe};
-use hubbub_protocol::{ChannelName, Data, Key, MessageId, Position};
+use hubbub_protocol::frame::{
+    HistoryPage, HistoryQuery, PresenceQuery, PresenceSnapshot, Publish, Scope, Side, Subscribe,
+};
+use hubbub_protocol::{ChannelName, Data, Key, MessageId, Position, UserId, limits};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
 
@@ -131,9 +133,19 @@ impl Client {
         }
     }
 
-    /// Who is in a channel.
+    /// Who is in a channel: the first page, up to 1,000 users.
     pub async fn presence(&self, channel: ChannelName) -> Result<PresenceSnapshot, ClientError> {
-        match self.ask(Ask::Presence(channel)).await? {
+        self.presence_page(channel, None, limits::PRESENCE_PAGE).await
+    }
+
+    /// Who is in a channel behind a user, at most `limit` (1 to 1,000) of them.
+    pub async fn presence_page(
+        &self,
+        channel: ChannelName,
+        after: Option<UserId>,
+        limit: u32,
+    ) -> Result<PresenceSnapshot, ClientError> {
+        match self.ask(Ask::Presence(PresenceQuery { channel, after, limit })).await? {
             Answer::Presence(snapshot) => Ok(snapshot),
             _ => Err(ClientError::Unexpected),
         }

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures_util::{FutureExt, SinkExt, StreamExt};
-use hubbub_protocol::frame::{HistoryQuery, Publish, RequestId, Subscribe};
+use hubbub_protocol::frame::{HistoryQuery, PresenceQuery, Publish, RequestId, Subscribe};
 use hubbub_protocol::{ChannelName, ClientFrame, json};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until, timeout};
@@ -43,7 +43,7 @@ pub(crate) enum Command {
 pub(crate) enum Ask {
     Publish(Publish),
     History(HistoryQuery),
-    Presence(ChannelName),
+    Presence(PresenceQuery),
 }
 
 type OpenFuture = Pin<Box<dyn Future<Output = Result<(Box<Socket>, String), String>> + Send>>;
@@ -241,7 +241,7 @@ impl Driver {
                 let frame = match ask {
                     Ask::Publish(publish) => ClientFrame::Publish(id, publish),
                     Ask::History(query) => ClientFrame::History(id, query),
-                    Ask::Presence(channel) => ClientFrame::Presence(id, channel),
+                    Ask::Presence(query) => ClientFrame::Presence(id, query),
                 };
                 Input::Request(id, frame)
             }

@@ -1,6 +1,6 @@
 //! What a subscription sees.
 
-use hubbub_protocol::frame::PresenceChange;
+use hubbub_protocol::frame::{PresenceChange, PresenceCount};
 use hubbub_protocol::outcome::Attached;
 use hubbub_protocol::{Epoch, GapReason, Message, Range, SessionId};
 
@@ -30,6 +30,8 @@ pub enum Event {
     },
     /// Somebody joined or left.
     Presence(PresenceChange),
+    /// So many are there now. Where a list was kept it is out of date: ask for it again.
+    PresenceCount(PresenceCount),
     /// The last event: the subscription is over.
     Ended(ClientError),
 }

@@ -151,9 +151,9 @@ export class Hub extends Emitter<HubEvents> {
     throw new HubError('protocol', 'the hub answered `history` with something else')
   }
 
-  /** Who is in a channel. */
-  async presence(channel: string): Promise<PresenceSnapshot> {
-    const reply = await this.#ask<ReplyFrame>((id) => encode.presence(id, channel), READ_GIVE_UP_MS)
+  /** Who is in a channel: the first page, or the one behind a user. */
+  async presence(channel: string, query: encode.PresenceQuery = {}): Promise<PresenceSnapshot> {
+    const reply = await this.#ask<ReplyFrame>((id) => encode.presence(id, channel, query), READ_GIVE_UP_MS)
     if ('presence' in reply) return reply.presence
     throw new HubError('protocol', 'the hub answered `presence` with something else')
   }
@@ -204,6 +204,8 @@ export class Hub extends Emitter<HubEvents> {
         return this.#channels.skipped(frame)
       case 'presence':
         return this.#channels.presence(frame)
+      case 'presence_count':
+        return this.#channels.presenceCount(frame)
       case 'unsubscribed':
         if (frame.id === undefined) return this.#channels.ended(frame)
         return this.#requests.answered({ ...frame, id: frame.id })

@@ -8,9 +8,9 @@ export { type ClientCode, HubError } from './errors.js'
 export { newKey } from './random.js'
 export type { Timers } from './timers.js'
 export type { TokenProvider } from './token.js'
-export type { HistoryQuery } from './protocol/encode.js'
+export type { HistoryQuery, PresenceQuery } from './protocol/encode.js'
 export type {
   Ack, Code, Continued, Fresh, Gap, GapOutcome, GapReason, HistoryPage, Json, Message, Outcome, Position,
-  PresenceChange, PresenceSnapshot, Skipped, SubscriptionResult,
+  PresenceChange, PresenceCount, PresenceSnapshot, Skipped, SubscriptionResult,
 } from './protocol/frames.js'
 export type { ErrorCode } from './protocol/codes.js'

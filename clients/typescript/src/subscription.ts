@@ -4,7 +4,7 @@ import { Mailbox } from './channel/iterate.js'
 import type { MemberListener } from './channel/member.js'
 import { Emitter } from './emitter.js'
 import type { HubError } from './errors.js'
-import type { Gap, Json, Message, Outcome, Position, PresenceChange, Skipped } from './protocol/frames.js'
+import type { Gap, Json, Message, Outcome, Position, PresenceChange, PresenceCount, Skipped } from './protocol/frames.js'
 import { startOf } from './channel/cursor.js'
 
 export interface SubscribeOptions {
@@ -27,6 +27,8 @@ export type SubscriptionEvents<T> = {
   /** Conflation left out so many. */
   skipped: [Skipped]
   presence: [PresenceChange]
+  /** So many are there now; a list that was kept is out of date. */
+  presenceCount: [PresenceCount]
   /** The last event: null after `unsubscribe` and `close`, else why the hub ended it. */
   end: [HubError | null]
 }
@@ -59,6 +61,7 @@ export class Subscription<T = Json> extends Emitter<SubscriptionEvents<T>> imple
       },
       skipped: (skipped) => void this.emit('skipped', skipped),
       presence: (change) => void this.emit('presence', change),
+      presenceCount: (count) => void this.emit('presenceCount', count),
       ended: (error) => this.#end(error),
     })
   }

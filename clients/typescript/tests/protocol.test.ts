@@ -86,7 +86,7 @@ function rebuild(frame: ClientFrame): ClientFrame {
     case 'history':
       return encode.history(frame.id, frame.channel, frame)
     case 'presence':
-      return encode.presence(frame.id, frame.channel)
+      return encode.presence(frame.id, frame.channel, frame)
     case 'refresh':
       return encode.refresh(frame.id, frame.token)
     case 'pong':

@@ -135,7 +135,7 @@ describe('reads', () => {
   test('history and presence answer what the hub says, also over a lost connection', () => scene(async ({ hub, server }) => {
     const page = { epoch: 'e1', first: 1, last: 9, more: true, messages: [] }
     const snapshot = { version: 3, count: 1, users: [{ user: 'u1', connections: 2 }] }
-    const reads = [hub.history('chat:a', { before: 10, limit: 5 }), hub.presence('chat:a')] as const
+    const reads = [hub.history('chat:a', { before: 10, limit: 5 }), hub.presence('chat:a', { after: 'u0', limit: 3 })] as const
     const first = await server.session()
     await first.welcome()
     await first.next('presence')
@@ -145,7 +145,9 @@ describe('reads', () => {
     const history = await second.next('history')
     assert.deepEqual(history, { type: 'history', id: history.id, channel: 'chat:a', before: 10, limit: 5 })
     second.say({ type: 'reply', id: history.id, history: page })
-    second.say({ type: 'reply', id: (await second.next('presence')).id, presence: snapshot })
+    const presence = await second.next('presence')
+    assert.deepEqual(presence, { type: 'presence', id: presence.id, channel: 'chat:a', after: 'u0', limit: 3 })
+    second.say({ type: 'reply', id: presence.id, presence: snapshot })
     assert.deepEqual(await reads[0], page)
     assert.deepEqual(await reads[1], snapshot)
   }))

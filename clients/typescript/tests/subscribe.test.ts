@@ -176,6 +176,9 @@ describe('a subscription', () => {
     const change = once(sub, 'presence')
     session.say({ type: 'presence', channel: 'chat:a', version: 4, event: 'join', user: 'u9' })
     assert.deepEqual(await change, [{ channel: 'chat:a', version: 4, event: 'join', user: 'u9' }])
+    const count = once(sub, 'presenceCount')
+    session.say({ type: 'presence_count', channel: 'chat:a', version: 5000, count: 1200 })
+    assert.deepEqual(await count, [{ channel: 'chat:a', version: 5000, count: 1200 }])
   }))
 
   test('refused for good it ends, refused for now it is asked again', () => scene(async ({ hub, server }) => {

@@ -55,11 +55,16 @@ impl Fleet {
         for index in 0..arguments.nodes {
             let name = format!("node-{}", index + 1);
             println!("starting {name}");
-            let options = options(&name).env("HUBBUB_NODE__NAME", &name).internal_port(arguments.internal + index);
-            hubs.push(Hub::start(options)?);
+            let options = options(&name).env("HUBBUB_NODE__NAME", &name);
+            hubs.push(Hub::start(match arguments.internal {
+                0 => options,
+                first => options.internal_port(first + index),
+            })?);
         }
         let publics: Vec<_> = hubs.iter().map(Hub::public).collect();
-        let nginx = Nginx::start(&publics, nginx::Options::default().port(arguments.port).connections(8_192))?;
+        let options = nginx::Options::default().connections(8_192);
+        let options = if arguments.port == 0 { options } else { options.port(arguments.port) };
+        let nginx = Nginx::start(&publics, options)?;
         Ok(Self { nginx, hubs, redis, postgres })
     }
 

@@ -30,10 +30,10 @@ struct Arguments {
     /// How many hubs.
     #[arg(long, value_name = "COUNT", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=16))]
     nodes: u16,
-    /// Port of nginx, for clients.
+    /// Port of nginx, for clients; 0 for any.
     #[arg(long, value_name = "PORT", default_value_t = 8080)]
     port: u16,
-    /// Internal port of the first hub; the others take the next ones.
+    /// Internal port of the first hub, the others take the next ones; 0 for any.
     #[arg(long, value_name = "PORT", default_value_t = 8081)]
     internal: u16,
     /// Folder of Redis, Postgres and logs. It is kept.

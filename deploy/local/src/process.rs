@@ -15,8 +15,13 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What the watchdog does once its input closes, which the kernel does when this program ends in any way. `INT` first,
 /// since a killed Postgres leaves shared memory behind.
-const WATCHDOG: &str =
-    r#"read -r _; kill -INT -- "-$1"; sleep 0.5; kill -KILL -- "-$1"; [ -z "$2" ] || rm -rf -- "$2""#;
+const WATCHDOG: &str = r#"
+read -r _
+kill -s INT -- "-$1"
+for _ in $(seq 50); do kill -s 0 "$1" || break; sleep 0.1; done
+kill -s KILL -- "-$1"
+[ -z "$2" ] || rm -rf -- "$2"
+"#;
 
 /// Signals by the names that `kill` knows.
 #[derive(Clone, Copy, Debug)]

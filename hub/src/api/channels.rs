@@ -6,6 +6,8 @@ use axum::Json;
 use axum::extract::State;
 use hubbub_persistence::Head;
 use hubbub_protocol::channel::{ChannelKey, ChannelName, UserId};
+use hubbub_protocol::frame::{PresenceSnapshot, PresentUser, Scope};
+use hubbub_protocol::limits::PRESENCE_PAGE;
 use hubbub_protocol::{Epoch, ErrorCode};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -13,9 +15,10 @@ use utoipa::ToSchema;
 use super::Api;
 use super::caller::{Caller, Turn};
 use super::request::{InPath, InQuery, LIST_DEFAULT, LIST_MAX, limit};
-use crate::auth::service::{Scope, Service};
+use crate::auth::service::{self, Service};
 use crate::logs::LogError;
 use crate::namespace::LogKind;
+use crate::presence::Page;
 use crate::transport::problem::Problem;
 
 /// When somebody whose log is away should try again, in milliseconds.
@@ -30,6 +33,19 @@ pub(super) struct ListQuery {
     #[param(value_type = Option<String>)]
     after: Option<ChannelName>,
     /// At most so many. Default 100.
+    #[param(minimum = 1, maximum = 1000)]
+    limit: Option<u32>,
+}
+
+/// Which part of the users of a channel.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct PresenceQuery {
+    /// Begin behind this user: `next` of the page before.
+    #[param(value_type = Option<String>)]
+    after: Option<UserId>,
+    /// At most so many. Default 1,000.
     #[param(minimum = 1, maximum = 1000)]
     limit: Option<u32>,
 }
@@ -79,12 +95,23 @@ pub(super) struct ChannelAnswer {
 /// Who is in a channel.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct PresenceAnswer {
-    /// Counts the joins and leaves of the channel.
+    /// Grows with each join and leave of the channel.
     version: u64,
-    /// How many users there are, also when `users` is cut short.
+    /// How many users there are in all.
     count: u64,
-    /// The users by id, at most 1,000.
+    /// The users of this page, by id.
     users: Vec<PresentAnswer>,
+    /// `after` of the next page; absent at the end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, nullable = false)]
+    next: Option<UserId>,
+    /// There are too many for a list: `users` is empty.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    large: bool,
+    /// `node` when this node alone is known because the others can not be asked now.
+    #[serde(skip_serializing_if = "Scope::is_fleet")]
+    #[schema(value_type = Option<String>, nullable = false)]
+    scope: Scope,
 }
 
 /// One user in a channel.
@@ -112,7 +139,7 @@ pub(super) async fn list(
     InQuery(query): InQuery<ListQuery>,
     _turn: Turn,
 ) -> Result<Json<ChannelList>, Problem> {
-    api.services.policy.service(&service, Scope::Read)?;
+    api.services.policy.service(&service, service::Scope::Read)?;
     let limit = limit(query.limit, LIST_DEFAULT, LIST_MAX)? as usize;
     let mut walk = Walk { api: &api, service: &service, after: query.after, found: Vec::new() };
     // One beyond the page tells whether there is a next one. Pages that the key may not see are walked over.
@@ -144,7 +171,7 @@ pub(super) async fn show(
         answer.set_head(api.services.logs.head(namespace.log, key).await?);
     }
     if namespace.presence {
-        answer.present = Some(api.services.presence.snapshot(key.clone()).await.count);
+        answer.present = Some(api.services.presence.page(key.clone(), Page { after: None, limit: 1 }).await.count);
     }
     Ok(Json(answer))
 }
@@ -153,19 +180,22 @@ pub(super) async fn show(
 #[utoipa::path(
     get, path = "/v1/channels/{channel}/presence", tag = "channels", operation_id = "presence",
     security(("api_key" = ["read"])),
-    params(("channel" = String, Path, description = "The channel, percent-encoded (`/` is %2F).")),
-    responses((status = 200, description = "Who is there.", body = PresenceAnswer)),
+    params(("channel" = String, Path, description = "The channel, percent-encoded (`/` is %2F)."), PresenceQuery),
+    responses((status = 200, description = "A page of who is there.", body = PresenceAnswer)),
 )]
 pub(super) async fn presence(
     State(api): State<Api>,
     Caller(service): Caller,
     InPath(channel): InPath<ChannelName>,
+    InQuery(query): InQuery<PresenceQuery>,
 ) -> Result<Json<PresenceAnswer>, Problem> {
     let permit = api.services.policy.service_presence(&service, &channel)?;
-    let snapshot = api.services.presence.snapshot(permit.channel().clone()).await;
-    let users = snapshot.users.into_iter();
-    let users = users.map(|present| PresentAnswer { user: present.user, connections: present.connections }).collect();
-    Ok(Json(PresenceAnswer { version: snapshot.version, count: snapshot.count, users }))
+    let page = Page { after: query.after, limit: limit(query.limit, PRESENCE_PAGE, PRESENCE_PAGE)? };
+    let snapshot = api.services.presence.page(permit.channel().clone(), page).await;
+    let PresenceSnapshot { version, count, users, next, large, scope } = snapshot;
+    let answer = |present: PresentUser| PresentAnswer { user: present.user, connections: present.connections };
+    let users = users.into_iter().map(answer).collect();
+    Ok(Json(PresenceAnswer { version, count, users, next, large, scope }))
 }
 
 /// Walks the channels of a tenant by name.

@@ -141,8 +141,10 @@ fn check_count(field: &str, count: usize) -> Result<(), Problem> {
 async fn publish_all(
     api: &Api,
     service: &Service,
-    drafts: impl Iterator<Item = Result<(ChannelName, Draft), Problem>>,
+    drafts: impl ExactSizeIterator<Item = Result<(ChannelName, Draft), Problem>>,
 ) -> Result<Json<ManyAnswer>, Problem> {
+    // All at once, so that a batch is published whole or refused whole; a count fits, there are at most 1,000.
+    api.services.rates.take(service.tenant(), None, drafts.len() as u32).await?;
     let begun: Vec<_> = drafts
         .map(|draft| {
             let (channel, draft) = draft?;

@@ -16,6 +16,7 @@ use super::request::{Body, InPath};
 use crate::auth::permit::{Permit, Publish};
 use crate::auth::service::Service;
 use crate::publish::{Draft, PublishError, Published};
+use crate::rate::Limited;
 use crate::transport::problem::Problem;
 
 /// A message for a channel. Names are checked one by one, so that in a batch one bad name fails one message.
@@ -137,6 +138,7 @@ async fn publish_one(
     mut draft: Draft,
 ) -> Result<Json<PublishAnswer>, Problem> {
     draft.key = key.with(draft.key)?;
+    api.services.rates.take(&permit.channel().tenant, None, 1).await?;
     let publishing = api.services.publisher.publish(permit, draft);
     // In a task of its own: a caller that hangs up must not leave a message half published.
     let published = tokio::spawn(publishing).await.map_err(|_| fault())??;
@@ -193,6 +195,12 @@ impl PublishAnswer {
 /// The task of a publish panicked.
 pub(super) fn fault() -> Problem {
     Problem::new(ErrorCode::Internal, "the publish ended unexpectedly; try again with the same key")
+}
+
+impl From<Limited> for Problem {
+    fn from(limited: Limited) -> Self {
+        Self::new(ErrorCode::RateLimited, limited.to_string()).retry_after(Some(limited.retry_after_ms))
+    }
 }
 
 impl From<PublishError> for Problem {

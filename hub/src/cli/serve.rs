@@ -21,6 +21,8 @@ use crate::clock::Clock;
 use crate::config::{Config, Reloadable};
 use crate::guarded::GuardedStore;
 use crate::node::{Carrier, Node, Settings};
+use crate::rate::Rates;
+use crate::rate::redis::RedisRates;
 use crate::redis::{self, Redis};
 use crate::telemetry;
 
@@ -101,12 +103,14 @@ async fn start(config: Config, metrics: PrometheusHandle) -> Result<(Node, Owner
     let refused = |error: &dyn std::error::Error| CliError::Refused(error.to_string());
     let clock = Arc::new(Clock::System);
     let store: Arc<dyn Store> = Arc::new(GuardedStore::new(store::open(&config).await?, config.breaker));
-    let Reloadable { namespaces, key_ring, services, origins } = config.reloadable()?;
+    let carrier = carrier(&config, &clock)?;
+    let Reloadable { namespaces, key_ring, services, rates, origins } = config.reloadable()?;
     let owners = Owners {
         verifier: Arc::new(Verifier::new(key_ring, clock.clone())),
         policy: Arc::new(Policy::new(namespaces)),
         api_keys: Arc::new(ApiKeys::new(services)),
         origins: Arc::new(Origins::new(origins)),
+        rates: Arc::new(rates_over(&carrier, Rates::new(rates, clock.clone()))),
     };
     let fetching = owners.verifier.clone();
     tokio::spawn(async move {
@@ -120,12 +124,13 @@ async fn start(config: Config, metrics: PrometheusHandle) -> Result<(Node, Owner
         shards: shard_count(config.node.shards),
         limits: config.limits.clone(),
         store,
-        carrier: carrier(&config, &clock)?,
+        carrier,
         clock,
         verifier: owners.verifier.clone(),
         policy: owners.policy.clone(),
         api_keys: owners.api_keys.clone(),
         origins: owners.origins.clone(),
+        rates: owners.rates.clone(),
         tickets: tickets(&config),
         anonymous_tenant: config.anonymous_tenant(),
         trusted_proxies: config.http.trusted_proxies.clone(),
@@ -158,6 +163,14 @@ fn carrier(config: &Config, clock: &Arc<Clock>) -> Result<Carrier, CliError> {
     Ok(Carrier::Redis { redis, incarnation: rand::rng().random() })
 }
 
+/// What tenants and users may publish counts over all nodes, where there are others.
+fn rates_over(carrier: &Carrier, rates: Rates) -> Rates {
+    match carrier {
+        Carrier::Alone => rates,
+        Carrier::Redis { redis, .. } => rates.shared_by(Arc::new(RedisRates::new(redis.clone()))),
+    }
+}
+
 fn shard_count(configured: usize) -> usize {
     let cores = || std::thread::available_parallelism().map_or(1, usize::from);
     if configured > 0 { configured } else { cores() }
@@ -177,6 +190,7 @@ struct Owners {
     policy: Arc<Policy>,
     api_keys: Arc<ApiKeys>,
     origins: Arc<Origins>,
+    rates: Arc<Rates>,
 }
 
 impl Owners {
@@ -192,11 +206,12 @@ impl Owners {
                 "reload refused: the `log` of a namespace can change only with a restart, everything stays as it was"
             );
         }
-        let Reloadable { namespaces, key_ring, services, origins } = reloadable;
+        let Reloadable { namespaces, key_ring, services, rates, origins } = reloadable;
         self.verifier.reload(key_ring);
         self.policy.reload(namespaces);
         self.api_keys.reload(services);
         self.origins.reload(origins);
+        self.rates.reload(rates);
         node.set_anonymous_tenant(config.anonymous_tenant());
         tracing::info!("keys, tenants, namespaces and origins reloaded");
     }

@@ -138,6 +138,7 @@ fn limits(config: &Config, found: &mut Found) {
         ("connect_timeout_ms", limits.connect_timeout_ms),
         ("header_timeout_ms", limits.header_timeout_ms),
         ("reorder_bytes", limits.reorder_bytes as u64),
+        ("presence_list_users", limits.presence_list_users),
         ("hot_messages", limits.hot_messages as u64),
         ("sse_heartbeat_ms", limits.sse_heartbeat_ms),
         ("sse_rotation_ms", limits.sse_rotation_ms),
@@ -149,6 +150,8 @@ fn limits(config: &Config, found: &mut Found) {
     for (name, value) in above_zero {
         found.unless(value > 0, &format!("limits.{name}"), "must be above 0");
     }
+    let renewable = limits.presence_lease_ms >= 300;
+    found.unless(renewable, "limits.presence_lease_ms", "is at least 300: it is renewed every third of it");
     found.unless(limits.hot_messages <= 100_000, "limits.hot_messages", "is at most 100,000");
     let fits = limits.outbox_bytes >= limits.frame_bytes;
     found.unless(fits, "limits.outbox_bytes", "must be at least limits.frame_bytes, or a message could never be sent");

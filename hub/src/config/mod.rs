@@ -18,6 +18,7 @@ mod check;
 
 mod render;
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -28,6 +29,7 @@ use crate::auth::service::{KeyHash, Service};
 use crate::breaker::BreakerSettings;
 use crate::limits::Limits;
 use crate::namespace::Namespaces;
+use crate::rate::TenantRates;
 use backends::{RedisSettings, StoreSettings};
 use layers::Provenance;
 use sections::{
@@ -120,6 +122,8 @@ pub struct Reloadable {
     pub key_ring: KeyRing,
     /// For [`crate::auth::ApiKeys::reload`].
     pub services: Vec<(KeyHash, Service)>,
+    /// For [`crate::rate::Rates::reload`].
+    pub rates: HashMap<TenantId, TenantRates>,
     /// For [`crate::auth::origin::Origins::reload`].
     pub origins: OriginRules,
 }
@@ -156,6 +160,7 @@ impl Config {
             namespaces: namespaces.map_err(|error| problem("namespaces", error.to_string()))?,
             key_ring: key_ring.map_err(|error| problem("tenants", error.to_string()))?,
             services: self.services().map_err(|error| problem("tenants", error.to_string()))?,
+            rates: self.tenants.iter().map(|tenant| (tenant.id.clone(), tenant.rates())).collect(),
             origins: self.origins().map_err(|error| problem("http.origins", error.to_string()))?,
         })
     }

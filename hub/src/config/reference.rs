@@ -186,6 +186,12 @@ pub const GROUPS: &[Group] = &[
             ("hot_bytes_per_node", Number, "What is kept so of all channels together."),
             ("hot_ms", Number, "How long after its last message a channel keeps them."),
             ("presence_grace_ms", Number, "How long a user stays present after the last connection went."),
+            ("presence_lease_ms", Number, "How long the users of a node stay present after the node died."),
+            (
+                "presence_list_users",
+                Number,
+                "Most users of a channel that are listed and told one by one; above it there are counts. The same on every node.",
+            ),
             ("interest_linger_ms", Number, "How long interest in a channel lingers after its last subscriber went."),
             ("expiry_warning_ms", Number, "Warning before a token expires."),
             ("sse_heartbeat_ms", Number, "Silence on an SSE stream after which a comment is sent."),
@@ -251,7 +257,29 @@ pub const GROUPS: &[Group] = &[
     Group {
         prefix: "tenants[]",
         intro: "The tenants with their keys.",
-        keys: &[("id", Text, "Its name: 1 to 63 of `a-z 0-9 - _`.")],
+        keys: &[
+            ("id", Text, "Its name: 1 to 63 of `a-z 0-9 - _`."),
+            (
+                "publishes_per_second",
+                Number,
+                "What all its users and services may publish each second, over all nodes. 0: not limited.",
+            ),
+            (
+                "publish_burst",
+                Number,
+                "What they may publish at once before that rate counts. 0: what comes in a second.",
+            ),
+            (
+                "user_publishes_per_second",
+                Number,
+                "What each of its users may publish each second, over all nodes. 0: not limited.",
+            ),
+            (
+                "user_publish_burst",
+                Number,
+                "What a user may publish at once before that rate counts. 0: what comes in a second.",
+            ),
+        ],
     },
     Group {
         prefix: "tenants[].token_keys[]",

@@ -13,6 +13,7 @@ use crate::auth::keys::TokenKeySettings;
 use crate::auth::secret::Secret;
 use crate::auth::service::ApiKeySettings;
 use crate::namespace::Namespace;
+use crate::rate::{Rate, TenantRates};
 
 /// Every namespace by its name.
 pub type NamespaceTable = BTreeMap<String, Namespace>;
@@ -116,6 +117,28 @@ pub struct TenantSettings {
     /// API keys of its services.
     #[serde(default)]
     pub api_keys: Vec<ApiKeySettings>,
+    /// What all its users and services may publish each second, over all nodes. Default 0: not limited.
+    #[serde(default)]
+    pub publishes_per_second: u32,
+    /// What they may publish at once before that rate counts. Default 0: what comes in a second.
+    #[serde(default)]
+    pub publish_burst: u32,
+    /// What each of its users may publish each second, over all nodes. Default 0: not limited.
+    #[serde(default)]
+    pub user_publishes_per_second: u32,
+    /// What a user may publish at once before that rate counts. Default 0: what comes in a second.
+    #[serde(default)]
+    pub user_publish_burst: u32,
+}
+
+impl TenantSettings {
+    /// Its rates.
+    pub fn rates(&self) -> TenantRates {
+        TenantRates {
+            publishes: Rate::new(self.publishes_per_second, self.publish_burst),
+            user_publishes: Rate::new(self.user_publishes_per_second, self.user_publish_burst),
+        }
+    }
 }
 
 /// Reads one file: its place in the configuration, its path, and whether the value is set beside it.

@@ -100,7 +100,7 @@ impl LaneChannel {
         };
         let position = match &envelope.content {
             Content::Message(message) => message.position,
-            Content::Presence(_) | Content::Order(_) => None,
+            Content::Presence(_) | Content::PresenceCount(_) | Content::Order(_) => None,
         };
         let (Some(cursor), Some(position)) = (cursor, position) else { return vec![Out::Envelope(envelope)] };
         let cost = envelope.cost();

@@ -327,6 +327,9 @@ fn deliverable(channel: &ChannelKey, out: Out) -> Option<Delivery> {
         Out::Envelope(Envelope { content: Content::Presence(change), .. }) => {
             (None, None, 256, ServerFrame::Presence(change))
         }
+        Out::Envelope(Envelope { content: Content::PresenceCount(count), .. }) => {
+            (None, None, 256, ServerFrame::PresenceCount(count))
+        }
         // Orders go to control, not to subscribers.
         Out::Envelope(Envelope { content: Content::Order(_), .. }) => return None,
         Out::Gap(at, lost, reason) => {
@@ -337,7 +340,7 @@ fn deliverable(channel: &ChannelKey, out: Out) -> Option<Delivery> {
             (Some(at), None, 256, gap_frame(channel.channel.clone(), at, lost, reason))
         }
     };
-    let presence = matches!(frame, ServerFrame::Presence(_));
+    let presence = matches!(frame, ServerFrame::Presence(_) | ServerFrame::PresenceCount(_));
     let encoded = Encoded::new(frame);
     Some(Delivery { channel: channel.clone(), position, presence, conflate_key, encoded, cost })
 }

@@ -8,13 +8,17 @@ use tokio::sync::mpsc;
 
 use crate::broker::memory::{Bus, MemoryBroker};
 use crate::broker::redis::RedisBroker;
-use crate::broker::{Broker, ControlNotice};
+use crate::broker::{Broker, ControlNotice, Inbox};
 use crate::clock::Clock;
 use crate::control::orders;
 use crate::deliver::hot::{Hot, HotBounds};
 use crate::deliver::{Intake, Interest, Parts};
 use crate::limits::Limits;
 use crate::logs::Logs;
+use crate::presence;
+use crate::presence::memory::{Board, MemoryRoster};
+use crate::presence::redis::RedisRoster;
+use crate::presence::roster::Roster;
 use crate::probe::Probe;
 use crate::redis::Redis;
 use crate::shard::mail::{Mailbox, MailboxReader, mailbox};
@@ -36,6 +40,8 @@ pub enum Carrier {
 /// What messages travel on.
 pub(super) struct Backbone {
     pub(super) broker: Arc<dyn Broker>,
+    /// Who is where, over all nodes.
+    pub(super) roster: Arc<dyn Roster>,
     /// The windows of a node that is alone.
     pub(super) bus: Option<Arc<Bus>>,
     pub(super) logs: Logs,
@@ -63,16 +69,7 @@ impl Backbone {
         let lanes = Intake::new(shards, limits.mailbox_messages);
         let (notify, notices) = mpsc::channel(orders::NOTICES);
         let inbox = lanes.inbox().with_control(notify);
-        let (broker, bus): (Arc<dyn Broker>, _) = match carrier {
-            Carrier::Alone => {
-                let bus = Bus::new(limits.window_bytes_per_node, clock.clone());
-                (Arc::new(MemoryBroker::new(bus.clone(), inbox)), Some(bus))
-            }
-            Carrier::Redis { redis, incarnation } => {
-                let linger = Duration::from_millis(limits.interest_linger_ms);
-                (RedisBroker::start(redis, inbox, incarnation, linger), None)
-            }
-        };
+        let Ends { broker, roster, bus } = carry(carrier, inbox, clock, limits);
         orders::listen(&*broker).await;
         let logs = Logs::new(broker.clone(), store);
         let hot = Hot::new(HotBounds::from(&**limits));
@@ -87,6 +84,29 @@ impl Backbone {
         let interest = Interest::start(lanes, &parts, &tokio::runtime::Handle::current());
         let mailbox = readers.pop().unwrap_or_else(|| mailbox(1).1);
         let probe = Arc::new(Probe::start(broker.clone(), &interest, mailbox, shards).await);
-        Self { broker, bus, logs, hot, interest, probe, shards: shared, readers, notices }
+        Self { broker, roster, bus, logs, hot, interest, probe, shards: shared, readers, notices }
+    }
+}
+
+/// The ends of this node in what carries to the others.
+struct Ends {
+    broker: Arc<dyn Broker>,
+    roster: Arc<dyn Roster>,
+    bus: Option<Arc<Bus>>,
+}
+
+fn carry(carrier: Carrier, inbox: Inbox, clock: &Arc<Clock>, limits: &Limits) -> Ends {
+    match carrier {
+        Carrier::Alone => {
+            let bus = Bus::new(limits.window_bytes_per_node, clock.clone());
+            let broker: Arc<dyn Broker> = Arc::new(MemoryBroker::new(bus.clone(), inbox));
+            let board = Board::new(presence::bounds(limits), clock.clone());
+            Ends { broker: broker.clone(), roster: Arc::new(MemoryRoster::new(board, broker)), bus: Some(bus) }
+        }
+        Carrier::Redis { redis, incarnation } => {
+            let linger = Duration::from_millis(limits.interest_linger_ms);
+            let roster = RedisRoster::new(redis.clone(), incarnation, presence::bounds(limits));
+            Ends { broker: RedisBroker::start(redis, inbox, incarnation, linger), roster, bus: None }
+        }
     }
 }

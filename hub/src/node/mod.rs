@@ -38,8 +38,9 @@ use crate::clock::Clock;
 use crate::control::{Control, orders};
 use crate::limits::Limits;
 use crate::memory;
-use crate::presence::Presence;
+use crate::presence::{self, Presence};
 use crate::publish::Publisher;
+use crate::rate::Rates;
 use crate::session::Services;
 use crate::shard::mail::{Mail, Mailbox, MailboxReader};
 use crate::transport::listener;
@@ -81,6 +82,8 @@ pub struct Settings {
     pub api_keys: Arc<ApiKeys>,
     /// Which pages may open connections.
     pub origins: Arc<Origins>,
+    /// What tenants and their users may publish.
+    pub rates: Arc<Rates>,
     /// The tickets of SSE streams.
     pub tickets: Tickets,
     /// Whose public channels are read without a token.
@@ -137,12 +140,12 @@ impl Node {
         let internal = internal_listener.local_addr().map_err(|error| StartError::Listen(settings.internal, error))?;
 
         let backbone = Backbone::raise(settings.carrier, count, store.clone(), &clock, &limits).await;
-        let Backbone { broker, bus, logs, hot, interest, probe, shards, readers, notices } = backbone;
+        let Backbone { broker, roster, bus, logs, hot, interest, probe, shards, readers, notices } = backbone;
         let revocations = Arc::new(Revocations::new());
         for revocation in store.revocations(clock.now_ms()).await? {
             revocations.insert(revocation);
         }
-        let presence = Presence::start(broker.clone(), Duration::from_millis(limits.presence_grace_ms));
+        let presence = Presence::start(roster, broker.clone(), presence::Settings::of(&limits));
         let publisher = Publisher::new(logs.clone(), broker.clone(), clock.clone(), limits.frame_bytes);
         let gatekeeper = Gatekeeper::new(bounds(&limits), clock.now_ms());
         let control = Control::new(shards.clone(), store.clone(), broker.clone(), revocations.clone(), hot.clone());
@@ -156,6 +159,7 @@ impl Node {
             logs,
             hot: hot.clone(),
             presence,
+            rates: settings.rates,
             shards: shards.clone(),
             clock: clock.clone(),
             limits: limits.clone(),

@@ -11,6 +11,7 @@
 //!   for a redirect and a list that begins with `message`, `subscribe` and the like for a push of pub/sub, also where they are
 //!   the answer to a command. So what users chose is never the reply itself nor first in it.
 
+pub mod bucket;
 mod link;
 
 mod connect;

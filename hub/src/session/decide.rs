@@ -1,6 +1,6 @@
 //! What a frame means in which phase of a session. Pure; the executor has the handles.
 
-use hubbub_protocol::frame::{Connect, HistoryQuery, Publish, RequestId, ServerError, Subscribe};
+use hubbub_protocol::frame::{Connect, HistoryQuery, PresenceQuery, Publish, RequestId, ServerError, Subscribe};
 use hubbub_protocol::json::DecodeError;
 use hubbub_protocol::{ChannelName, ClientFrame, CloseCode, ErrorCode};
 
@@ -25,7 +25,7 @@ pub enum Request {
     /// Reads a log.
     History(HistoryQuery),
     /// Asks who is there.
-    Presence(ChannelName),
+    Presence(PresenceQuery),
     /// Brings a new token.
     Refresh(String),
 }
@@ -60,7 +60,7 @@ pub fn decide(phase: Phase, frame: Result<ClientFrame, DecodeError>) -> Decision
             ClientFrame::Unsubscribe(id, channel) => Decision::Do(id, Request::Unsubscribe(channel)),
             ClientFrame::Publish(id, publish) => Decision::Do(id, Request::Publish(publish)),
             ClientFrame::History(id, query) => Decision::Do(id, Request::History(query)),
-            ClientFrame::Presence(id, channel) => Decision::Do(id, Request::Presence(channel)),
+            ClientFrame::Presence(id, query) => Decision::Do(id, Request::Presence(query)),
             ClientFrame::Refresh(id, token) => Decision::Do(id, Request::Refresh(token)),
             ClientFrame::Pong => Decision::Nothing,
         },

@@ -22,6 +22,7 @@ use crate::limits::Limits;
 use crate::logs::Logs;
 use crate::presence::Presence;
 use crate::publish::Publisher;
+use crate::rate::Rates;
 use crate::shard::mail::Mailbox;
 
 pub use attach::AttachError;
@@ -47,6 +48,8 @@ pub struct Services {
     pub hot: Hot,
     /// Knows who is where.
     pub presence: Presence,
+    /// What tenants and their users may publish.
+    pub rates: Arc<Rates>,
     /// The mailboxes of all shards of the node.
     pub shards: Arc<[Mailbox]>,
     /// The time.

@@ -1,10 +1,12 @@
 //! What a connected client can ask for, one function each. Every request gets exactly one answer.
 
 use std::rc::Rc;
+use std::task::Poll;
 
+use futures_util::poll;
 use hubbub_persistence::{Entry, ReadFrom};
 use hubbub_protocol::frame::{
-    HistoryPage, HistoryQuery, Publish, Reply, RequestId, ServerError, ServerFrame, Side, Subscribe,
+    HistoryPage, HistoryQuery, PresenceQuery, Publish, Reply, RequestId, ServerError, ServerFrame, Side, Subscribe,
 };
 use hubbub_protocol::{ChannelName, ErrorCode};
 
@@ -12,10 +14,13 @@ use super::Services;
 use super::attach::{AttachError, CatchUp, attach, catch_up, settle};
 use super::connect::prove;
 use super::decide::Request;
+use crate::auth::permit::{self, Permit};
 use crate::auth::policy::Denied;
 use crate::auth::{AuthError, Identity};
 use crate::logs::LogError;
-use crate::publish::{Draft, PublishError};
+use crate::presence::Page;
+use crate::publish::{Draft, PublishError, Published};
+use crate::rate::Limited;
 use crate::shard::{ConnectionId, Shard};
 
 /// Why a request failed: the `error` frame without its id.
@@ -40,7 +45,7 @@ pub(super) async fn run(
         Request::Unsubscribe(channel) => asking.unsubscribe(channel),
         Request::Publish(publish) => asking.publish(publish).await,
         Request::History(query) => asking.history(query).await,
-        Request::Presence(channel) => asking.presence(channel).await,
+        Request::Presence(query) => asking.presence(query).await,
         Request::Refresh(token) => asking.refresh(&token).await,
     };
     if let Err(Failure { code, message, retry_after_ms }) = answered {
@@ -95,10 +100,35 @@ impl Asking<'_> {
             settled.notified().await;
         }
         let Publish { key, conflate_key, data, .. } = publish;
-        let published = self.services.publisher.publish(&permit, Draft { key, conflate_key, from: None, data }).await?;
+        let draft = Draft { key, conflate_key, from: None, data };
+        let published = self.publish_in_turn(&permit, draft).await?;
         let (id, message, position) = (self.request_id, published.id, published.position);
         self.send(&ServerFrame::Ack { id, message, position, time: published.time, scope: published.scope });
         Ok(())
+    }
+
+    /// Publishes when the rates of tenant and user have room. Asking for that may take a round trip, and several publishes of the
+    /// connection are under way at once: so each waits for its turn, asks, and lets the next one go only when it has begun, which
+    /// keeps them in order. Where nothing limits them there is nothing to wait for.
+    async fn publish_in_turn(&self, permit: &Permit<permit::Publish>, draft: Draft) -> Result<Published, Failure> {
+        let Self { services, identity, .. } = self;
+        let limited = services.rates.of(&identity.tenant, identity.user.as_ref()).is_some();
+        // One that waits from a time when there was a limit goes first as well.
+        let place = self.shard.with(|state| state.publish_turn(self.id, limited));
+        let turn = match &place {
+            // The semaphore is never closed.
+            Some(place) => Some(place.acquire().await),
+            None if limited => return Err(Failure::new(ErrorCode::Unavailable, "the connection is gone")),
+            None => None,
+        };
+        services.rates.take(&identity.tenant, identity.user.as_ref(), 1).await?;
+        let mut publishing = std::pin::pin!(services.publisher.publish(permit, draft));
+        let begun = poll!(publishing.as_mut());
+        drop(turn);
+        Ok(match begun {
+            Poll::Ready(published) => published?,
+            Poll::Pending => publishing.await?,
+        })
     }
 
     async fn history(&self, query: HistoryQuery) -> Result<(), Failure> {
@@ -128,9 +158,10 @@ impl Asking<'_> {
         Ok(())
     }
 
-    async fn presence(&self, channel: ChannelName) -> Result<(), Failure> {
-        let permit = self.services.policy.presence(&self.identity, &channel)?;
-        let snapshot = self.services.presence.snapshot(permit.channel().clone()).await;
+    async fn presence(&self, query: PresenceQuery) -> Result<(), Failure> {
+        let permit = self.services.policy.presence(&self.identity, &query.channel)?;
+        let page = Page { after: query.after, limit: query.limit };
+        let snapshot = self.services.presence.page(permit.channel().clone(), page).await;
         self.send(&ServerFrame::Reply { id: self.request_id, result: Reply::Presence(snapshot) });
         Ok(())
     }
@@ -184,6 +215,13 @@ impl From<AttachError> for Failure {
 impl From<Denied> for Failure {
     fn from(denied: Denied) -> Self {
         Self::new(denied.code(), &denied.to_string())
+    }
+}
+
+impl From<Limited> for Failure {
+    fn from(limited: Limited) -> Self {
+        let retry_after_ms = Some(limited.retry_after_ms);
+        Self { code: ErrorCode::RateLimited, message: limited.to_string(), retry_after_ms }
     }
 }
 

@@ -166,6 +166,16 @@ impl State {
         Some(Rc::clone(connection.extra().turn.get_or_insert_with(|| Rc::new(Semaphore::new(1)))))
     }
 
+    /// Publishes of a connection wait here for their turn, first come first served, while something limits them (or did).
+    pub fn publish_turn(&mut self, id: ConnectionId, limited: bool) -> Option<Rc<Semaphore>> {
+        let connection = self.connections.get(id).filter(|connection| connection.is_open())?;
+        if limited {
+            let place = || Rc::new(Semaphore::new(1));
+            return Some(Rc::clone(connection.extra().publish_turn.get_or_insert_with(place)));
+        }
+        connection.extra.as_ref().and_then(|extra| extra.publish_turn.clone())
+    }
+
     /// What wakes when the outbox has drained; `None` when it has, or the connection is gone. What a stream with a rate has waiting
     /// for its next flush counts as well.
     pub fn drain_notice(&mut self, id: ConnectionId) -> Option<Rc<Notify>> {

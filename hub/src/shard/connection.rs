@@ -129,6 +129,8 @@ pub struct Extra {
     pub(super) drained: Option<Rc<Notify>>,
     /// Whose turn it is to write a page into the drained outbox.
     pub(super) turn: Option<Rc<Semaphore>>,
+    /// Whose turn it is to publish, where that is limited.
+    pub(super) publish_turn: Option<Rc<Semaphore>>,
     /// Woken when a subscription was answered, or is gone.
     pub(super) settled: Option<Rc<Notify>>,
     /// Woken when a request under way has ended.

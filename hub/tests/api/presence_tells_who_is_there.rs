@@ -26,6 +26,17 @@ async fn presence_tells_who_is_there() {
     assert!(left["version"].as_u64() > there["version"].as_u64());
 
     assert_eq!(hub.get("/v1/channels/chat:nobody/presence").await.ok()["users"], json!([]));
+    let first = hub.get("/v1/channels/chat:a/presence?limit=1").await.ok();
+    assert_eq!((&first["users"][0]["user"], first.get("next")), (&json!("u1"), None));
+    subscribe(&mut other, "chat:a").await;
+    wait_for(&mut watcher, "u2", "Join").await;
+    let first = hub.get("/v1/channels/chat:a/presence?limit=1").await.ok();
+    assert_eq!((&first["users"][0]["user"], &first["next"], &first["count"]), (&json!("u1"), &json!("u1"), &json!(2)));
+    let second = hub.get("/v1/channels/chat:a/presence?limit=1&after=u1").await.ok();
+    assert_eq!((&second["users"][0]["user"], second.get("next")), (&json!("u2"), None));
+    for query in ["limit=0", "limit=1001", "after=two%20words", "offset=1"] {
+        assert_eq!(hub.get(&format!("/v1/channels/chat:a/presence?{query}")).await.problem(400), "bad_request");
+    }
     assert_eq!(hub.get("/v1/channels/eph:a/presence").await.problem(409), "not_supported");
 }
 

@@ -141,7 +141,7 @@ async fn until_whisper(broker: &Arc<dyn Broker>, channel: &ChannelKey, receiver:
 fn offset(envelope: &Envelope) -> u64 {
     match &envelope.content {
         Content::Message(message) => message.position.expect("windows have positions").offset,
-        Content::Presence(_) | Content::Order(_) => panic!("not a message"),
+        Content::Presence(_) | Content::PresenceCount(_) | Content::Order(_) => panic!("not a message"),
     }
 }
 

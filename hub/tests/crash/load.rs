@@ -134,6 +134,7 @@ impl Load {
         let reading = |(reader, name, page): &(String, &str, Page)| Reading {
             reader: reader.clone(),
             channel: (*name).to_owned(),
+            since: None,
             seen: read(page),
         };
         History {
@@ -199,7 +200,7 @@ async fn note_down(subscription: &mut Subscription, page: &Page, enough: usize) 
         let seen = match subscription.next().await {
             Some(Event::Outcome(attached)) => Seen::Attached(attached),
             Some(Event::Message(message)) => Seen::Message(entry(&message)),
-            Some(Event::Gap { epoch, lost, .. }) => Seen::Gap { at: Position::new(epoch, lost.to), lost },
+            Some(Event::Gap { epoch, lost, reason }) => Seen::Gap { at: Position::new(epoch, lost.to), lost, reason },
             other => panic!("unexpected: {other:?}"),
         };
         page.lock().unwrap_or_else(PoisonError::into_inner).push(seen);
@@ -231,7 +232,8 @@ async fn whole_log(client: &Client, name: &str, kind: Kind) -> Log {
         entries.extend(page.messages.iter().map(entry));
         after = entries.last().map_or(page.last, |entry: &Entry| entry.position.offset);
         if !page.more {
-            return Log { channel: name.to_owned(), kind, entries, head: Position::new(page.epoch, page.last) };
+            let head = Position::new(page.epoch, page.last);
+            return Log { channel: name.to_owned(), kind, after: 0, entries, head };
         }
     }
 }

@@ -1,10 +1,10 @@
 //! A node of the simulation: the hub's own shards, lanes, presence and sessions, without sockets. A crash drops all its tasks
 //! where they stand.
 
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
 
 use hubbub::admission::{Bounds, Gatekeeper};
 use hubbub::auth::keys::TokenKeySettings;
@@ -17,8 +17,10 @@ use hubbub::encoded::Format;
 use hubbub::limits::Limits;
 use hubbub::logs::Logs;
 use hubbub::namespace::{LogKind, Namespace, Namespaces, Operation, WindowBounds};
-use hubbub::presence::Presence;
+use hubbub::presence::memory::{Board, MemoryRoster};
+use hubbub::presence::{self, Presence};
 use hubbub::publish::Publisher;
+use hubbub::rate::Rates;
 use hubbub::session::{self, Services};
 use hubbub::shard::mail::mailbox;
 use hubbub::shard::{PipeWriter, Shard, Wire};
@@ -92,7 +94,9 @@ async fn build(blueprint: Blueprint, id: u64, mut dials: mpsc::Receiver<Dial>) {
         limits: limits.clone(),
     };
     let interest = Interest::start(intake, &parts, &tokio::runtime::Handle::current());
-    let presence = Presence::start(broker.clone(), Duration::from_millis(limits.presence_grace_ms));
+    let board = Board::new(presence::bounds(&limits), clock.clone());
+    let roster = Arc::new(MemoryRoster::new(board, broker.clone()));
+    let presence = Presence::start(roster, broker.clone(), presence::Settings::of(&limits));
     let services = Rc::new(Services {
         node: format!("node-{id}").into(),
         verifier: Arc::new(Verifier::new(key_ring(), clock.clone())),
@@ -102,6 +106,7 @@ async fn build(blueprint: Blueprint, id: u64, mut dials: mpsc::Receiver<Dial>) {
         logs,
         hot,
         presence: presence.clone(),
+        rates: Arc::new(Rates::new(HashMap::new(), clock.clone())),
         shards,
         clock: clock.clone(),
         limits: limits.clone(),

@@ -50,6 +50,12 @@ pub(crate) const EXCEPTIONS: &[Exception] = &[
     },
     Exception {
         rule: Rule::Sleep,
+        place: "hub/tests/torture/",
+        reason: "faults last as long as the schedule says, clients nap and publishers pause: what sleeps is the load, and \
+                 waits for other processes look again until a deadline",
+    },
+    Exception {
+        rule: Rule::Sleep,
         place: "hub/tests/wire/limits_are_kept.rs",
         reason: "waits as long as `retry_after_ms` says, at most 50 ms: that this is enough is what is tested",
     },

@@ -102,7 +102,7 @@ const FENCES: &[Fence] = &[
             "hub/src/publish.rs",
             "hub/src/encoded.rs",
             "hub/src/outbox.rs",
-            "hub/src/presence.rs",
+            "hub/src/presence/",
             "hub/src/transport/",
         ],
         except: &[],

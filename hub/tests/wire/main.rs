@@ -24,5 +24,6 @@ mod silent_peers_are_found;
 mod slow_readers_pay_alone;
 mod streams_have_a_rate;
 mod streams_resume_by_their_id;
+mod tenants_have_rates;
 mod tickets_open_streams;
 mod tokens_expire_and_are_refreshed;

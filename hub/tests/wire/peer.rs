@@ -4,10 +4,12 @@ use std::collections::VecDeque;
 
 use hubbub_client::{RawConnection, RawOptions, Received};
 use hubbub_protocol::frame::{
-    Connected, HistoryPage, HistoryQuery, PresenceSnapshot, Publish, Reply, Resume, Side, Subscribe,
+    Connected, HistoryPage, HistoryQuery, PresenceQuery, PresenceSnapshot, Publish, Reply, Resume, Side, Subscribe,
 };
 use hubbub_protocol::outcome::Attached;
-use hubbub_protocol::{ChannelName, ClientFrame, Data, ErrorCode, Key, Message, MessageId, Position, ServerFrame};
+use hubbub_protocol::{
+    ChannelName, ClientFrame, Data, ErrorCode, Key, Message, MessageId, Position, ServerFrame, UserId,
+};
 
 use tokio::time::timeout;
 
@@ -207,7 +209,12 @@ impl Peer {
     }
 
     pub(crate) async fn presence(&mut self, name: &str) -> PresenceSnapshot {
-        match self.ask(|id| ClientFrame::Presence(id, channel(name))).await {
+        self.presence_page(name, None, 1_000).await
+    }
+
+    pub(crate) async fn presence_page(&mut self, name: &str, after: Option<&str>, limit: u32) -> PresenceSnapshot {
+        let after = after.map(|user| UserId::parse(user).expect("a user"));
+        match self.ask(|id| ClientFrame::Presence(id, PresenceQuery { channel: channel(name), after, limit })).await {
             ServerFrame::Reply { result: Reply::Presence(snapshot), .. } => snapshot,
             other => panic!("no snapshot: {other:?}"),
         }

@@ -1,7 +1,7 @@
 //! Goal: joins and leaves are told once, in one order, and snapshots agree with them. Method: users with several connections
 //! that come, go and come back within a short grace.
 
-use hubbub_protocol::frame::{PresenceChange, PresenceKind, Subscribe};
+use hubbub_protocol::frame::{PresenceChange, PresenceKind, PresenceQuery, Subscribe};
 use hubbub_protocol::{ClientFrame, ErrorCode, Position, ServerFrame};
 
 use crate::harness::{Hub, Setup, token, token_for};
@@ -9,6 +9,10 @@ use crate::peer::{Peer, fresh, resume, since};
 
 fn watching(name: &str) -> Subscribe {
     Subscribe { presence: true, ..fresh(name) }
+}
+
+fn who_is_in(name: &str) -> PresenceQuery {
+    PresenceQuery { channel: crate::peer::channel(name), after: None, limit: 1_000 }
 }
 
 /// The next change, which must be the next frame.
@@ -147,13 +151,76 @@ async fn somebody_who_catches_up_is_told_as_well() {
 async fn not_everybody_and_not_everywhere() {
     let hub = Hub::dev();
     let mut peer = Peer::connect(&hub, "u1").await;
-    assert_eq!(
-        peer.refused(|id| ClientFrame::Presence(id, crate::peer::channel("eph:a"))).await,
-        ErrorCode::NotSupported
-    );
+    assert_eq!(peer.refused(|id| ClientFrame::Presence(id, who_is_in("eph:a"))).await, ErrorCode::NotSupported);
     assert_eq!(peer.refused(|id| ClientFrame::Subscribe(id, watching("feed:a"))).await, ErrorCode::NotSupported);
     let mut narrow = Peer::open(&hub).await;
     narrow.begin(&token_for("u1", &[("chat:*", &["subscribe"])]), Vec::new()).await;
     assert_eq!(narrow.refused(|id| ClientFrame::Subscribe(id, watching("chat:a"))).await, ErrorCode::Forbidden);
     assert_eq!(peer.presence("chat:a").await.count, 0, "a refused wish is no presence");
+}
+
+#[tokio::test]
+async fn who_is_there_is_told_page_by_page() {
+    let hub = Hub::dev();
+    let mut peers = Vec::new();
+    for number in 0..5 {
+        let mut peer = Peer::connect(&hub, &format!("u{number}")).await;
+        peer.subscribe(fresh("chat:pages")).await;
+        peers.push(peer);
+    }
+    let asking = &mut peers[4];
+    let mut seen = Vec::new();
+    let mut after: Option<String> = None;
+    loop {
+        let page = asking.presence_page("chat:pages", after.as_deref(), 2).await;
+        assert!(page.count == 5 && page.users.len() <= 2, "{page:?}");
+        seen.extend(page.users.iter().map(|present| present.user.as_str().to_owned()));
+        match page.next {
+            Some(next) => after = Some(next.as_str().to_owned()),
+            None => break,
+        }
+    }
+    assert_eq!(seen, ["u0", "u1", "u2", "u3", "u4"]);
+    let bad = r#"{"type":"presence","id":9,"channel":"chat:pages","limit":0}"#;
+    asking.raw.send_text(bad).await.expect("sent");
+    assert!(matches!(asking.frame().await, ServerFrame::Error(error) if error.code == ErrorCode::BadRequest));
+}
+
+#[tokio::test]
+async fn large_channels_tell_counts() {
+    let hub = Setup::new().limit("presence_list_users", 4).limit("presence_grace_ms", 1).start();
+    let mut watcher = watcher(&hub, "chat:a").await;
+    let mut peers = Vec::new();
+    for number in 0..9 {
+        let mut peer = Peer::connect(&hub, &format!("u{number}")).await;
+        peer.subscribe(fresh("chat:a")).await;
+        peers.push(peer);
+    }
+    for number in 0..3 {
+        assert_eq!(change(&mut watcher).await.user.as_str(), format!("u{number}"));
+    }
+    // However many there were in between, the last count is of them all.
+    loop {
+        match watcher.frame().await {
+            ServerFrame::PresenceCount(count) if count.count == 10 => break,
+            ServerFrame::PresenceCount(count) => assert!(count.count < 10, "{count:?}"),
+            other => panic!("unexpected: {other:?}"),
+        }
+    }
+    let snapshot = watcher.presence("chat:a").await;
+    assert!(snapshot.large && snapshot.users.is_empty() && snapshot.count == 10, "{snapshot:?}");
+    peers.truncate(2);
+    // Back to three quarters: the leave that made it so is told, and the list is there again.
+    loop {
+        match watcher.frame().await {
+            ServerFrame::Presence(change) => {
+                assert_eq!(change.event, PresenceKind::Leave);
+                break;
+            }
+            ServerFrame::PresenceCount(_) => {}
+            other => panic!("unexpected: {other:?}"),
+        }
+    }
+    let snapshot = watcher.presence("chat:a").await;
+    assert_eq!((snapshot.large, snapshot.users.len()), (false, 3), "{snapshot:?}");
 }

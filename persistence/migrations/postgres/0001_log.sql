@@ -24,18 +24,21 @@ CREATE TABLE hubbub.epochs (
 -- How long messages live decides beside which others they lie: those that lie together go together.
 CREATE TABLE hubbub.classes (
     class smallint PRIMARY KEY,
-    -- Messages of a channel live at most so long. The last class takes all that live longer.
+    -- Messages of a channel live at most so long.
     lives_ms bigint NOT NULL,
-    -- A slot takes messages for so long.
-    width_ms bigint NOT NULL CHECK (width_ms > 0)
+    -- A slot takes messages for so long. NULL: for ever; expired ones are deleted.
+    width_ms bigint CHECK (width_ms > 0)
 );
 INSERT INTO hubbub.classes VALUES
     (0, 7 * 86400000::bigint, 2 * 86400000::bigint),
     (1, 100 * 86400000::bigint, 25 * 86400000::bigint),
-    (2, 9223372036854775807, 91 * 86400000::bigint);
+    (2, 9223372036854775807, 91 * 86400000::bigint),
+    -- Channels with less than a page of messages in the time of a slot: they would lie in many.
+    (9, 9223372036854775807, NULL);
 
 -- The partitions of `messages`. One takes the new messages of its class, older ones wait until all that is in them has
--- expired, blank ones wait for their turn: partitions are truncated and used again, never dropped.
+-- expired, blank ones wait for their turn: partitions are truncated and used again, never dropped. The first eight are
+-- those of quiet channels, which are spread over them and stay.
 CREATE TABLE hubbub.slots (
     slot integer PRIMARY KEY,
     class smallint REFERENCES hubbub.classes (class),                   -- NULL: blank
@@ -43,7 +46,7 @@ CREATE TABLE hubbub.slots (
     since_ms bigint,                                                    -- when it began to take messages
     empty_since_ms bigint                                               -- when it was first found without live messages
 );
-CREATE UNIQUE INDEX slots_taking ON hubbub.slots (class) WHERE taking;
+CREATE UNIQUE INDEX slots_taking ON hubbub.slots (class) WHERE taking AND class < 9;
 
 CREATE TABLE hubbub.channels (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -60,13 +63,12 @@ CREATE TABLE hubbub.channels (
 ) WITH (fillfactor = 70); -- heads move all the time: new versions of a row find room on its page
 
 -- A segment is a run of offsets of a channel that lies in one slot; it ends where the next one begins. All but the
--- newest had a page's worth of messages when they ended, so that a page lies in two slots at most.
+-- newest had a page of messages when they ended, so that a page lies in two slots at most.
 CREATE TABLE hubbub.segments (
     channel_id bigint NOT NULL,
     first bigint NOT NULL CHECK (first > 0),
     tenant text COLLATE "C" NOT NULL,
     slot integer NOT NULL REFERENCES hubbub.slots (slot),
-    carried bigint NOT NULL DEFAULT 0,                                  -- messages up to here came from an older slot
     PRIMARY KEY (channel_id, first)
 );
 CREATE INDEX segments_by_slot ON hubbub.segments (slot);

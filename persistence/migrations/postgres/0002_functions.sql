@@ -73,31 +73,40 @@ BEGIN
             SELECT DISTINCT ON (a.number) a.number, k."offset", k.time, k.id, k.digest
             FROM unnest(tenants, names, scopes) WITH ORDINALITY AS a (tenant, name, scope, number)
                 JOIN hubbub.channels AS c ON c.tenant = owner AND c.name = a.name
-                JOIN hubbub.keys AS k ON k.slot = ANY (read) AND k.channel_id = c.id AND k.scope = a.scope
-            WHERE a.tenant = owner AND k.tenant = owner
+                -- Slot by slot, so that each is one step into one index.
+                CROSS JOIN LATERAL (
+                    SELECT o.* FROM hubbub.keys AS o
+                        WHERE o.slot = read[1] AND o.channel_id = c.id AND o.scope = a.scope AND o.tenant = owner
+                    UNION ALL SELECT o.* FROM hubbub.keys AS o
+                        WHERE o.slot = read[2] AND o.channel_id = c.id AND o.scope = a.scope AND o.tenant = owner
+                    UNION ALL SELECT o.* FROM hubbub.keys AS o
+                        WHERE o.slot = read[3] AND o.channel_id = c.id AND o.scope = a.scope AND o.tenant = owner
+                ) AS k
+            WHERE a.tenant = owner
             ORDER BY a.number, k."offset" DESC;
     END LOOP;
 END $$;
 
--- Brings a channel that is about to grow into the slot that takes its class: a new segment begins there. A segment with
--- less than a page of messages does not end, it moves along.
-CREATE FUNCTION hubbub.turn(channel hubbub.channels, into_slot integer) RETURNS void
+-- The slot of quiet channels that is this one's.
+CREATE FUNCTION hubbub.quiet_slot(channel_id bigint) RETURNS integer
+LANGUAGE sql IMMUTABLE AS $$ SELECT (1 + channel_id % 8)::integer $$;
+
+-- Begins a segment in a slot, or lets the newest one move there.
+CREATE FUNCTION hubbub.turn(channel hubbub.channels, into_slot integer, moves boolean) RETURNS void
 LANGUAGE plpgsql SET plan_cache_mode = force_custom_plan AS $$
-DECLARE
-    page CONSTANT bigint := 1000;
-    live_after bigint := greatest(channel.low, channel.segment - 1);
 BEGIN
-    IF channel.slot IS NULL OR channel.head - live_after >= page THEN
+    IF moves THEN
+        UPDATE hubbub.messages SET slot = into_slot
+            WHERE slot = channel.slot AND channel_id = channel.id AND tenant = channel.tenant
+                AND "offset" > greatest(channel.low, channel.segment - 1);
+        UPDATE hubbub.segments SET slot = into_slot
+            WHERE tenant = channel.tenant AND channel_id = channel.id AND first = channel.segment;
+        UPDATE hubbub.channels SET slot = into_slot WHERE tenant = channel.tenant AND id = channel.id;
+    ELSE
         INSERT INTO hubbub.segments (channel_id, first, tenant, slot)
             VALUES (channel.id, channel.head + 1, channel.tenant, into_slot);
         UPDATE hubbub.channels SET slot = into_slot, segment = channel.head + 1
             WHERE tenant = channel.tenant AND id = channel.id;
-    ELSE
-        UPDATE hubbub.messages SET slot = into_slot
-            WHERE slot = channel.slot AND channel_id = channel.id AND tenant = channel.tenant AND "offset" > live_after;
-        UPDATE hubbub.segments SET slot = into_slot, carried = channel.head
-            WHERE tenant = channel.tenant AND channel_id = channel.id AND first = channel.segment;
-        UPDATE hubbub.channels SET slot = into_slot WHERE tenant = channel.tenant AND id = channel.id;
     END IF;
 END $$;
 
@@ -113,19 +122,26 @@ CREATE FUNCTION hubbub.write(
 LANGUAGE plpgsql AS $$
 DECLARE
     owner text;
+    page CONSTANT bigint := 1000;
     turning record;
     moved bigint := 0;
     updated bigint;
 BEGIN
     FOR owner IN SELECT DISTINCT t COLLATE "C" FROM unnest(head_tenants) AS t ORDER BY 1 LOOP
         PERFORM set_config('hubbub.tenant', owner, true);
+        -- A channel begins quiet. With a page of messages in its newest segment the next one begins in the slot that
+        -- takes its class. A segment that got no page together while that slot took messages goes back to the quiet.
         FOR turning IN
-            SELECT c AS channel, s.slot FROM unnest(head_tenants, head_channels) AS a (tenant, id)
+            SELECT c AS channel, w.full_page, CASE WHEN w.full_page THEN s.slot ELSE w.quiet END AS into_slot
+            FROM unnest(head_tenants, head_channels) AS a (tenant, id)
                 JOIN hubbub.channels AS c ON c.tenant = owner AND c.id = a.id
                 JOIN hubbub.slots AS s ON s.class = c.class AND s.taking
-            WHERE a.tenant = owner AND c.slot IS DISTINCT FROM s.slot
+                CROSS JOIN LATERAL (SELECT hubbub.quiet_slot(c.id) AS quiet,
+                    c.slot IS NOT NULL AND c.head - greatest(c.low, c.segment - 1) >= page AS full_page) AS w
+            WHERE a.tenant = owner AND c.slot IS DISTINCT FROM s.slot AND (w.full_page OR c.slot IS DISTINCT FROM w.quiet)
         LOOP
-            PERFORM hubbub.turn(turning.channel, turning.slot);
+            PERFORM hubbub.turn(turning.channel, turning.into_slot,
+                NOT turning.full_page AND (turning.channel).slot IS NOT NULL);
         END LOOP;
         INSERT INTO hubbub.epoch_starts (channel_id, ordinal, tenant, starts_after)
             SELECT c.id, present, owner, c.head FROM unnest(head_tenants, head_channels) AS a (tenant, id)
@@ -304,16 +320,17 @@ BEGIN
         RETURNING c.head INTO present_head;
     IF NOT FOUND THEN RETURN false; END IF;
     FOR segment IN
-        SELECT s.first, s.slot, s.carried, n.class,
+        SELECT s.first, s.slot, n.class,
             lead(s.first, 1, present_head + 1) OVER (ORDER BY s.first) - 1 AS last
         FROM hubbub.segments AS s JOIN hubbub.slots AS n ON n.slot = s.slot
         WHERE s.channel_id = log.id AND s.tenant = log.tenant ORDER BY s.first
     LOOP
         EXIT WHEN segment.first > up_to;
-        DELETE FROM hubbub.messages
-            WHERE slot = segment.slot AND channel_id = log.id AND tenant = log.tenant
-                AND "offset" BETWEEN log.low + 1 AND up_to
-                AND ("offset" <= segment.carried OR segment.class IS DISTINCT FROM log.class);
+        IF segment.class IS DISTINCT FROM log.class THEN
+            DELETE FROM hubbub.messages
+                WHERE slot = segment.slot AND channel_id = log.id AND tenant = log.tenant
+                    AND "offset" BETWEEN log.low + 1 AND up_to;
+        END IF;
         IF segment.last <= up_to THEN
             DELETE FROM hubbub.segments AS s
                 WHERE s.channel_id = log.id AND s.tenant = log.tenant AND s.first = segment.first;

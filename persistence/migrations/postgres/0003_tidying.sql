@@ -24,7 +24,7 @@ DECLARE
 BEGIN
     FOR due IN
         SELECT k.class FROM hubbub.classes AS k LEFT JOIN hubbub.slots AS s ON s.class = k.class AND s.taking
-        WHERE s.slot IS NULL OR s.since_ms + k.width_ms <= now_ms ORDER BY k.class
+        WHERE k.width_ms IS NOT NULL AND (s.slot IS NULL OR s.since_ms + k.width_ms <= now_ms) ORDER BY k.class
     LOOP
         SELECT min(s.slot) INTO blank FROM hubbub.slots AS s WHERE s.class IS NULL;
         IF blank IS NULL THEN blank := hubbub.make_slot(); END IF;
@@ -90,7 +90,10 @@ BEGIN
     RETURN true;
 END $$;
 
--- The first slots: one for each class. A class must have one, or its channels have nowhere to grow.
+-- The first slots: those of quiet channels, and one for each class. A class must have one, or its channels have nowhere
+-- to grow.
+SELECT hubbub.make_slot() FROM generate_series(1, 8);
+UPDATE hubbub.slots SET class = 9, taking = true, since_ms = 0;
 SELECT hubbub.turn_slots((extract(epoch FROM now()) * 1000)::bigint);
 UPDATE hubbub.key_slots SET since_ms = (extract(epoch FROM now()) * 1000)::bigint, blank = false
     WHERE turn = (SELECT max(turn) FROM hubbub.key_slots);

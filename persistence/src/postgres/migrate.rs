@@ -25,8 +25,8 @@ const GRANTS: [&str; 9] = [
     "GRANT SELECT, INSERT, UPDATE ON hubbub.channels, hubbub.keys, hubbub.revocations TO {}",
     "GRANT SELECT, INSERT ON hubbub.epoch_starts TO {}",
     "GRANT SELECT, INSERT, UPDATE, DELETE ON hubbub.messages, hubbub.segments TO {}",
-    "GRANT EXECUTE ON FUNCTION hubbub.present, hubbub.enter, hubbub.lock_channels, hubbub.held_keys, hubbub.turn, \
-     hubbub.write, hubbub.find, hubbub.page, hubbub.heads TO {}",
+    "GRANT EXECUTE ON FUNCTION hubbub.present, hubbub.enter, hubbub.lock_channels, hubbub.held_keys, \
+     hubbub.quiet_slot, hubbub.turn, hubbub.write, hubbub.find, hubbub.page, hubbub.heads TO {}",
     "GRANT EXECUTE ON FUNCTION hubbub.expire, hubbub.cut, hubbub.erase, hubbub.tenants, hubbub.counting_revocations, \
      hubbub.past_revocations, hubbub.forget_revocations, hubbub.tidy TO {}",
     "GRANT USAGE ON ALL SEQUENCES IN SCHEMA hubbub TO {}",

@@ -23,10 +23,14 @@ use crate::store::StoreError;
 /// Statements before those of the caller: BEGIN, the settings, the epoch.
 const HEAD: usize = 3;
 
-/// Settings of every transaction, in milliseconds: what may be waited for on the server. A node that stops in the middle
-/// of a transaction gives the heads that it has locked back after the last of them.
+/// Settings of every transaction. Times, in milliseconds, are what may be waited for on the server: a node that stops in
+/// the middle of a transaction gives the heads that it has locked back after the last of them. Every statement of ours
+/// steps into an index; without statistics, as on a new slot, the planner would rather read whole tables. And it would
+/// compile what it so came to believe to be expensive, for 20 ms each time.
 const SETTINGS: &str = "set_config('statement_timeout', '5000', true), set_config('lock_timeout', '4000', true), \
-                        set_config('idle_in_transaction_session_timeout', '5000', true)";
+                        set_config('idle_in_transaction_session_timeout', '5000', true), \
+                        set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true), \
+                        set_config('enable_mergejoin', 'off', true), set_config('jit', 'off', true)";
 
 /// How a transaction begins.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

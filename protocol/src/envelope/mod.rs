@@ -3,7 +3,7 @@
 pub mod wire;
 
 use crate::channel::{ChannelKey, TenantId, UserId};
-use crate::frame::PresenceChange;
+use crate::frame::{PresenceChange, PresenceCount};
 use crate::message::Message;
 
 /// What is told, and about which channel.
@@ -22,6 +22,8 @@ pub enum Content {
     Message(Message),
     /// Somebody joined or left.
     Presence(PresenceChange),
+    /// So many are there.
+    PresenceCount(PresenceCount),
     /// Something to be done to live sessions. Travels on the control channel, which no client can name.
     Order(Order),
 }
@@ -70,7 +72,7 @@ impl Envelope {
     pub fn cost(&self) -> usize {
         match &self.content {
             Content::Message(message) => message.cost(),
-            Content::Presence(_) | Content::Order(_) => 256,
+            Content::Presence(_) | Content::PresenceCount(_) | Content::Order(_) => 256,
         }
     }
 }

@@ -55,6 +55,8 @@ fn orders_and_presence_come_back() {
     ];
     let change = |event| PresenceChange { channel: channel().channel, version: 3, event, user: user.clone() };
     let presence = [PresenceKind::Join, PresenceKind::Leave].map(|event| Content::Presence(change(event)));
+    let count = PresenceCount { channel: channel().channel, version: OFFSET_MAX, count: 100_000 };
+    let presence = presence.into_iter().chain([Content::PresenceCount(count)]);
     for content in orders.into_iter().map(Content::Order).chain(presence) {
         let envelope = envelope(content);
         let received = decode(&channel(), &encode(ORIGIN, &envelope));

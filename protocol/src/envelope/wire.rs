@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  0        version    1 byte
-//!  1        kind       1 byte: 1 message, 2 presence, 3 order
+//!  1        kind       1 byte: 1 message, 2 presence, 3 order, 4 count of presence
 //!  2 .. 18  origin     16 bytes: the incarnation of the node that published
 //! 18 .. 34  epoch      16 hexadecimal digits      \  zero for a message without a position; a fixed place and text, so
 //! 34 .. 50  offset     16 decimal digits          /  that whoever numbers the message can write them without parsing
@@ -12,10 +12,13 @@
 //! A reader understands its own version, the one before and the one after: what a later version adds comes in fields, and fields of
 //! unknown tags are skipped. Nothing that is read here is trusted: every length and every value is checked, and the channel is not
 //! in the bytes at all, it is where they came from.
+//!
+//! Scripts inside Redis write presence by themselves (`hub/src/presence/redis/lua/room.lua`), under an origin of zeros, which is
+//! nobody's.
 
 use super::{Content, Envelope, Order};
 use crate::channel::{ChannelKey, ChannelName, TenantId, UserId};
-use crate::frame::{PresenceChange, PresenceKind};
+use crate::frame::{PresenceChange, PresenceCount, PresenceKind};
 use crate::id::MessageId;
 use crate::message::{Data, Key, Message};
 use crate::position::{Epoch, OFFSET_MAX, Position};
@@ -34,6 +37,7 @@ mod kind {
     pub(super) const MESSAGE: u8 = 1;
     pub(super) const PRESENCE: u8 = 2;
     pub(super) const ORDER: u8 = 3;
+    pub(super) const PRESENCE_COUNT: u8 = 4;
 }
 
 /// Tags of fields. A number is never given a second meaning.
@@ -54,8 +58,9 @@ mod tag {
     pub(super) const BEFORE: u8 = 14;
     pub(super) const RECONNECT: u8 = 15;
     pub(super) const CHANNEL: u8 = 16;
+    pub(super) const COUNT: u8 = 17;
     /// One more than the largest.
-    pub(super) const END: usize = 17;
+    pub(super) const END: usize = 18;
 }
 
 /// Why bytes are not an envelope for this node.
@@ -103,6 +108,11 @@ pub fn encode(origin: [u8; 16], envelope: &Envelope) -> Vec<u8> {
             number(tag::PRESENCE_VERSION, change.version, &mut out);
             field(tag::PRESENCE_EVENT, &[matches!(change.event, PresenceKind::Leave).into()], &mut out);
             field(tag::USER, change.user.as_str().as_bytes(), &mut out);
+        }
+        Content::PresenceCount(count) => {
+            head(kind::PRESENCE_COUNT, origin, &mut out);
+            number(tag::PRESENCE_VERSION, count.version, &mut out);
+            number(tag::COUNT, count.count, &mut out);
         }
         Content::Order(order) => {
             head(kind::ORDER, origin, &mut out);
@@ -154,6 +164,7 @@ pub fn decode(channel: &ChannelKey, bytes: &[u8]) -> Result<Received, WireError>
     let content = match head[1] {
         kind::MESSAGE => Content::Message(read_message(channel, position, &Fields::parse(fields)?)?),
         kind::PRESENCE => Content::Presence(read_presence(channel, &Fields::parse(fields)?)?),
+        kind::PRESENCE_COUNT => Content::PresenceCount(read_count(channel, &Fields::parse(fields)?)?),
         kind::ORDER => Content::Order(read_order(&Fields::parse(fields)?)?),
         unknown => return Err(WireError::Kind(unknown)),
     };
@@ -248,6 +259,11 @@ fn read_presence(channel: &ChannelKey, fields: &Fields) -> Result<PresenceChange
     let event = if fields.flag(tag::PRESENCE_EVENT)? { PresenceKind::Leave } else { PresenceKind::Join };
     let version = fields.number(tag::PRESENCE_VERSION)?;
     Ok(PresenceChange { channel: channel.channel.clone(), version, event, user: fields.user()? })
+}
+
+fn read_count(channel: &ChannelKey, fields: &Fields) -> Result<PresenceCount, WireError> {
+    let (version, count) = (fields.number(tag::PRESENCE_VERSION)?, fields.number(tag::COUNT)?);
+    Ok(PresenceCount { channel: channel.channel.clone(), version, count })
 }
 
 fn read_order(fields: &Fields) -> Result<Order, WireError> {

@@ -1,6 +1,6 @@
 //! What a client says.
 
-use crate::channel::ChannelName;
+use crate::channel::{ChannelName, UserId};
 use crate::message::{Data, Key};
 use crate::position::Position;
 
@@ -21,7 +21,7 @@ pub enum ClientFrame {
     /// Asks for a page of a channel's log.
     History(RequestId, HistoryQuery),
     /// Asks who is in a channel.
-    Presence(RequestId, ChannelName),
+    Presence(RequestId, PresenceQuery),
     /// Brings a new token before the old one expires.
     Refresh(RequestId, String),
     /// Answers a ping.
@@ -87,6 +87,17 @@ pub enum Side {
     After(u64),
     /// Older messages, descending; `None` begins at the newest.
     Before(Option<u64>),
+}
+
+/// Asks who is in a channel.
+#[derive(Clone, PartialEq, Debug)]
+pub struct PresenceQuery {
+    /// The channel.
+    pub channel: ChannelName,
+    /// Begin behind this user: `next` of the page before.
+    pub after: Option<UserId>,
+    /// At most so many users.
+    pub limit: u32,
 }
 
 /// Asks for a page of a channel's log.

@@ -3,8 +3,8 @@
 mod client;
 mod server;
 
-pub use client::{ClientFrame, Connect, HistoryQuery, Publish, RequestId, Resume, Side, Subscribe};
+pub use client::{ClientFrame, Connect, HistoryQuery, PresenceQuery, Publish, RequestId, Resume, Side, Subscribe};
 pub use server::{
-    Connected, HistoryPage, PresenceChange, PresenceKind, PresenceSnapshot, PresentUser, Reply, Scope, ServerError,
-    ServerFrame, SubscriptionResult,
+    Connected, HistoryPage, PresenceChange, PresenceCount, PresenceKind, PresenceSnapshot, PresentUser, Reply, Scope,
+    ServerError, ServerFrame, SubscriptionResult,
 };

@@ -75,6 +75,8 @@ pub enum ServerFrame {
     },
     /// Somebody joined or left a channel.
     Presence(PresenceChange),
+    /// How many are in a channel now, where joins and leaves are not told one by one.
+    PresenceCount(PresenceCount),
     /// Answers a request that failed, or (without `id`) says what was wrong with a frame.
     Error(ServerError),
     /// Asks for a sign of life: `pong`, or any other frame.
@@ -161,14 +163,23 @@ pub struct HistoryPage {
 }
 
 /// Who is in a channel.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub struct PresenceSnapshot {
-    /// Counts the joins and leaves of the channel; a presence frame with a higher one is newer.
+    /// Grows with each join and leave of the channel; a presence frame with a higher one is newer.
     pub version: u64,
-    /// How many users there are, also when `users` is cut short.
+    /// How many users there are in all, whatever part of them `users` holds.
     pub count: u64,
     /// The users, ordered by id.
     pub users: Vec<PresentUser>,
+    /// `after` of the next page; absent at the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<UserId>,
+    /// The channel holds too many users for a list: `users` is empty, and joins and leaves are told as counts.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub large: bool,
+    /// What the answer knows of.
+    #[serde(default, skip_serializing_if = "Scope::is_fleet")]
+    pub scope: Scope,
 }
 
 /// One user in a channel.
@@ -176,7 +187,7 @@ pub struct PresenceSnapshot {
 pub struct PresentUser {
     /// Who.
     pub user: UserId,
-    /// On how many connections.
+    /// On how many connections; 0 while the user may still come back.
     pub connections: u32,
 }
 
@@ -193,6 +204,17 @@ pub struct PresenceChange {
     pub user: UserId,
 }
 
+/// How many users are in a channel.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct PresenceCount {
+    /// The channel.
+    pub channel: ChannelName,
+    /// The version of the presence that was counted.
+    pub version: u64,
+    /// How many users there are.
+    pub count: u64,
+}
+
 /// The two changes of presence.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -203,12 +225,20 @@ pub enum PresenceKind {
     Leave,
 }
 
-/// How far a message went that no log keeps.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+/// How far a message went that no log keeps, or an answer knows.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Scope {
-    /// To every node. What a log keeps gets there in any case.
+    /// Every node. What a log keeps gets there in any case. Stands in no frame.
     #[default]
     Fleet,
-    /// To the subscribers of this node alone: the others could not be reached.
+    /// One node alone: the others could not be reached.
     Node,
+}
+
+impl Scope {
+    /// Whether it is every node.
+    pub fn is_fleet(&self) -> bool {
+        *self == Self::Fleet
+    }
 }

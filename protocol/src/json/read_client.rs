@@ -9,8 +9,8 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::{DecodeError, from_object};
-use crate::channel::ChannelName;
-use crate::frame::{ClientFrame, Connect, HistoryQuery, Publish, RequestId, Resume, Side, Subscribe};
+use crate::channel::{ChannelName, UserId};
+use crate::frame::{ClientFrame, Connect, HistoryQuery, PresenceQuery, Publish, RequestId, Resume, Side, Subscribe};
 use crate::limits;
 use crate::message::{Data, Key};
 use crate::position::{Epoch, OFFSET_MAX, Position};
@@ -37,9 +37,19 @@ struct Flat<'a> {
     conflate_key: Option<Key>,
     #[serde(borrow, default, deserialize_with = "present")]
     data: Option<&'a RawValue>,
-    after: Option<u64>,
+    #[serde(borrow)]
+    after: Option<After<'a>>,
     before: Option<u64>,
     limit: Option<u32>,
+}
+
+/// Behind what: an offset of a log, or a user.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum After<'a> {
+    Offset(u64),
+    #[serde(borrow)]
+    User(Cow<'a, str>),
 }
 
 #[derive(Deserialize)]
@@ -79,7 +89,7 @@ impl Flat<'_> {
             "unsubscribe" => Ok(ClientFrame::Unsubscribe(self.request()?, self.channel()?)),
             "publish" => Ok(ClientFrame::Publish(self.request()?, self.publish()?)),
             "history" => Ok(ClientFrame::History(self.request()?, self.history()?)),
-            "presence" => Ok(ClientFrame::Presence(self.request()?, self.channel()?)),
+            "presence" => Ok(ClientFrame::Presence(self.request()?, self.presence()?)),
             "refresh" => Ok(ClientFrame::Refresh(self.request()?, self.token()?)),
             "pong" => Ok(ClientFrame::Pong),
             _ => {
@@ -140,9 +150,10 @@ impl Flat<'_> {
     }
 
     fn history(&self) -> Result<HistoryQuery, String> {
-        let side = match (self.after, self.before) {
+        let side = match (&self.after, self.before) {
             (Some(_), Some(_)) => return Err("`after` and `before` exclude each other".into()),
-            (Some(after), None) => Side::After(after),
+            (Some(After::Offset(after)), None) => Side::After(*after),
+            (Some(After::User(_)), None) => return Err("`after` of `history` is an offset".into()),
             (None, before) => Side::Before(before),
         };
         let limit = self.limit.unwrap_or(limits::HISTORY_PAGE_DEFAULT);
@@ -150,6 +161,19 @@ impl Flat<'_> {
             return Err(format!("`limit` is 1 to {}", limits::HISTORY_PAGE));
         }
         Ok(HistoryQuery { channel: self.channel()?, side, limit })
+    }
+
+    fn presence(&self) -> Result<PresenceQuery, String> {
+        let after = match &self.after {
+            None => None,
+            Some(After::User(user)) => Some(UserId::parse(user).map_err(|error| error.to_string())?),
+            Some(After::Offset(_)) => return Err("`after` of `presence` is a user".into()),
+        };
+        let limit = self.limit.unwrap_or(limits::PRESENCE_PAGE);
+        if !(1..=limits::PRESENCE_PAGE).contains(&limit) {
+            return Err(format!("`limit` is 1 to {}", limits::PRESENCE_PAGE));
+        }
+        Ok(PresenceQuery { channel: self.channel()?, after, limit })
     }
 }
 

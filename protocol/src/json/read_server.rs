@@ -28,6 +28,7 @@ fn read(text: &str) -> Result<Option<ServerFrame>, String> {
         "message" => ServerFrame::Message(from_object(text)?),
         "ack" => from_object::<Ack>(text)?.into_frame()?,
         "presence" => ServerFrame::Presence(from_object(text)?),
+        "presence_count" => ServerFrame::PresenceCount(from_object(text)?),
         "subscribed" => from_object::<Subscribed>(text)?.into_frame()?,
         "unsubscribed" => from_object::<Unsubscribed>(text)?.into_frame(),
         "connected" => from_object::<WireConnected>(text)?.into_frame()?,

@@ -4,7 +4,7 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
 use super::optional;
-use crate::frame::{ClientFrame, Connect, HistoryQuery, Publish, Resume, Side, Subscribe};
+use crate::frame::{ClientFrame, Connect, HistoryQuery, PresenceQuery, Publish, Resume, Side, Subscribe};
 use crate::limits;
 
 /// A client frame as JSON.
@@ -35,9 +35,8 @@ impl Serialize for Tagged<'_> {
             ClientFrame::Subscribe(_, body) => subscribe(body, &mut map)?,
             ClientFrame::Publish(_, body) => publish(body, &mut map)?,
             ClientFrame::History(_, body) => history(body, &mut map)?,
-            ClientFrame::Unsubscribe(_, channel) | ClientFrame::Presence(_, channel) => {
-                map.serialize_entry("channel", channel)?;
-            }
+            ClientFrame::Presence(_, body) => presence(body, &mut map)?,
+            ClientFrame::Unsubscribe(_, channel) => map.serialize_entry("channel", channel)?,
             ClientFrame::Refresh(_, token) => map.serialize_entry("token", token)?,
             ClientFrame::Pong => {}
         }
@@ -85,6 +84,13 @@ fn history<M: SerializeMap>(body: &HistoryQuery, map: &mut M) -> Result<(), M::E
         Side::Before(offset) => optional(map, "before", offset.as_ref())?,
     }
     let limit = Some(body.limit).filter(|limit| *limit != limits::HISTORY_PAGE_DEFAULT);
+    optional(map, "limit", limit.as_ref())
+}
+
+fn presence<M: SerializeMap>(body: &PresenceQuery, map: &mut M) -> Result<(), M::Error> {
+    map.serialize_entry("channel", &body.channel)?;
+    optional(map, "after", body.after.as_ref())?;
+    let limit = Some(body.limit).filter(|limit| *limit != limits::PRESENCE_PAGE);
     optional(map, "limit", limit.as_ref())
 }
 

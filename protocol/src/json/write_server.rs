@@ -36,6 +36,7 @@ impl Serialize for Tagged<'_> {
             ServerFrame::Message(body) => With { kind: "message", body }.serialize(serializer),
             ServerFrame::Error(body) => With { kind: "error", body }.serialize(serializer),
             ServerFrame::Presence(body) => With { kind: "presence", body }.serialize(serializer),
+            ServerFrame::PresenceCount(body) => With { kind: "presence_count", body }.serialize(serializer),
             ServerFrame::Connected(body) => connected(body, serializer),
             other => {
                 let mut map = serializer.serialize_map(None)?;
@@ -101,7 +102,11 @@ fn small_frame<M: SerializeMap>(frame: &ServerFrame, map: &mut M) -> Result<(), 
             map.serialize_entry("type", "drain")?;
             map.serialize_entry("within_ms", within_ms)?;
         }
-        ServerFrame::Message(_) | ServerFrame::Error(_) | ServerFrame::Presence(_) | ServerFrame::Connected(_) => {
+        ServerFrame::Message(_)
+        | ServerFrame::Error(_)
+        | ServerFrame::Presence(_)
+        | ServerFrame::PresenceCount(_)
+        | ServerFrame::Connected(_) => {
             // Written whole by `Tagged`.
         }
     }

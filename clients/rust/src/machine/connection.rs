@@ -120,6 +120,7 @@ impl Machine {
             }
             ServerFrame::Skipped { channel, count } => self.tell(channel, Event::Skipped { count }),
             ServerFrame::Presence(change) => self.tell(change.channel.clone(), Event::Presence(change)),
+            ServerFrame::PresenceCount(count) => self.tell(count.channel.clone(), Event::PresenceCount(count)),
             ServerFrame::Subscribed { id, channel, attached } => self.subscribed(id, channel, attached),
             ServerFrame::Unsubscribed { id: Some(id), .. } => self.answered(id, Answer::Unsubscribed),
             ServerFrame::Unsubscribed { id: None, channel, code } => self.ended_by_hub(now, dice, channel, code),

@@ -4,7 +4,7 @@
 import type { HubError } from '../errors.js'
 import { isTemporary } from '../protocol/codes.js'
 import { type Begin, resumeEntry, type Wants } from '../protocol/encode.js'
-import type { Gap, Message, Outcome, Position, PresenceChange, ResumeEntry, Skipped } from '../protocol/frames.js'
+import type { Gap, Message, Outcome, Position, PresenceChange, PresenceCount, ResumeEntry, Skipped } from '../protocol/frames.js'
 import { Cursor, type Verdict } from './cursor.js'
 import { beginWith, goOn, type Member, type MemberListener, type Start } from './member.js'
 
@@ -155,6 +155,12 @@ export class Channel {
     const { channel, version, event, user } = change
     for (const member of this.#begun()) {
       if (member.wants.presence) member.listener.presence({ channel, version, event, user })
+    }
+  }
+
+  presenceCount({ channel, version, count }: PresenceCount): void {
+    for (const member of this.#begun()) {
+      if (member.wants.presence) member.listener.presenceCount({ channel, version, count })
     }
   }
 

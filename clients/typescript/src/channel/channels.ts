@@ -3,7 +3,7 @@
 import { HubError } from '../errors.js'
 import * as encode from '../protocol/encode.js'
 import type {
-  ConnectedFrame, GapFrame, Message, MessageFrame, Outcome, PresenceFrame, ResumeEntry, SkippedFrame, SubscribedFrame,
+  ConnectedFrame, GapFrame, Message, MessageFrame, Outcome, PresenceCountFrame, PresenceFrame, ResumeEntry, SkippedFrame, SubscribedFrame,
   SubscriptionResult, UnsubscribedFrame,
 } from '../protocol/frames.js'
 import { RESUME, utf8Bytes } from '../protocol/limits.js'
@@ -98,6 +98,10 @@ export class Channels {
 
   presence(frame: PresenceFrame): void {
     this.#channels.get(frame.channel)?.presence(frame)
+  }
+
+  presenceCount(frame: PresenceCountFrame): void {
+    this.#channels.get(frame.channel)?.presenceCount(frame)
   }
 
   /** The hub ended a subscription. */

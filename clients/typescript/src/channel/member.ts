@@ -1,7 +1,7 @@
 // One subscriber of a channel among several: where it begins, and what an attach of the shared subscription means
 // for it. Pure.
 
-import type { Gap, GapReason, Message, Outcome, Position, PresenceChange, Skipped } from '../protocol/frames.js'
+import type { Gap, GapReason, Message, Outcome, Position, PresenceChange, PresenceCount, Skipped } from '../protocol/frames.js'
 import type { HubError } from '../errors.js'
 import type { Begin, Wants } from '../protocol/encode.js'
 import { startOf } from './cursor.js'
@@ -13,6 +13,7 @@ export interface MemberListener {
   gap(gap: Gap): void
   skipped(skipped: Skipped): void
   presence(change: PresenceChange): void
+  presenceCount(count: PresenceCount): void
   ended(error: HubError | null): void
 }
 

@@ -37,7 +37,8 @@ const message: Guard = (f) =>
   text(f.channel) && text(f.id) && place(f) && count(f.time) && 'data' in f &&
   optional(text)(f.from) && optional(text)(f.key) && optional(text)(f.conflate_key)
 const history: Guard = (f) => epoch(f.epoch) && count(f.first) && count(f.last) && typeof f.more === 'boolean' && list(message)(f.messages)
-const snapshot: Guard = (f) => count(f.version) && count(f.count) && list((u) => text(u.user) && count(u.connections))(f.users)
+const snapshot: Guard = (f) =>
+  count(f.version) && count(f.count) && list((u) => text(u.user) && count(u.connections))(f.users) && optional(text)(f.next)
 
 const reply: Guard = (f) => {
   if (isFields(f.history)) return history(f.history)
@@ -56,6 +57,7 @@ const SERVER: Record<ServerFrame['type'], Guard> = {
   gap: (f) => text(f.channel) && epoch(f.epoch) && range(f) && text(f.reason),
   skipped: (f) => text(f.channel) && count(f.count),
   presence: (f) => text(f.channel) && count(f.version) && (f.event === 'join' || f.event === 'leave') && text(f.user),
+  presence_count: (f) => text(f.channel) && count(f.version) && count(f.count),
   error: (f) => optional(count)(f.id) && text(f.code) && text(f.message) && (f.retry_after_ms === null || optional(count)(f.retry_after_ms)),
   ping: () => true,
   expiring: (f) => count(f.expires_at),

@@ -63,8 +63,17 @@ export function history(id: number, channel: string, query: HistoryQuery): Histo
   }
 }
 
-export function presence(id: number, channel: string): AskPresenceFrame {
-  return { type: 'presence', id, channel }
+/** Which page of the users. */
+export interface PresenceQuery {
+  /** Behind this user: `next` of the page before. */
+  after?: string | undefined
+  /** 1 to 1,000, the default. */
+  limit?: number | undefined
+}
+
+export function presence(id: number, channel: string, query: PresenceQuery = {}): AskPresenceFrame {
+  const { after, limit } = query
+  return { type: 'presence', id, channel, ...(after !== undefined && { after }), ...(limit !== undefined && { limit }) }
 }
 
 export function refresh(id: number, token: string): RefreshFrame {

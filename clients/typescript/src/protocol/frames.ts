@@ -83,11 +83,25 @@ export interface PresenceChange {
   user: string
 }
 
+/** How many are there, where joins and leaves are not told one by one. */
+export interface PresenceCount {
+  channel: string
+  version: number
+  count: number
+}
+
 export interface PresenceSnapshot {
   version: number
-  /** How many users there are, also when `users` is cut short. */
+  /** How many users there are in all, whatever part of them `users` holds. */
   count: number
+  /** By id. `connections` is 0 while a user may still come back. */
   users: { user: string; connections: number }[]
+  /** `after` of the next page; absent at the end. */
+  next?: string
+  /** There are too many for a list: `users` is empty, and changes are told as counts. */
+  large?: true
+  /** The answer knows of one node alone: the others can not be reached now. */
+  scope?: 'node'
 }
 
 export interface HistoryPage<T = Json> {
@@ -139,6 +153,7 @@ export type MessageFrame = { type: 'message' } & Message
 export type GapFrame = { type: 'gap' } & Gap
 export type SkippedFrame = { type: 'skipped' } & Skipped
 export type PresenceFrame = { type: 'presence' } & PresenceChange
+export type PresenceCountFrame = { type: 'presence_count' } & PresenceCount
 export interface ErrorFrame {
   type: 'error'
   id?: number
@@ -169,6 +184,7 @@ export type ServerFrame =
   | GapFrame
   | SkippedFrame
   | PresenceFrame
+  | PresenceCountFrame
   | ErrorFrame
   | PingFrame
   | ExpiringFrame
@@ -229,6 +245,8 @@ export interface AskPresenceFrame {
   type: 'presence'
   id: number
   channel: string
+  after?: string
+  limit?: number
 }
 export interface RefreshFrame {
   type: 'refresh'

@@ -9,6 +9,8 @@ import { People } from './people.js'
 import { Timeline } from './timeline.js'
 
 const PAGE = 50
+/** Within which a list that is out of date is asked for again. */
+const ASK_AGAIN_MS = 1_000
 
 export class Room {
   readonly #hub: Hub
@@ -25,6 +27,7 @@ export class Room {
   #loading = false
   #unseen = 0
   #drawing = false
+  #asking: ReturnType<typeof setTimeout> | undefined
   /** Another room is on the page now: this one only waits for what it has sent. */
   #left = false
 
@@ -50,6 +53,7 @@ export class Room {
 
   leave(): void {
     this.#left = true
+    clearTimeout(this.#asking)
     this.#list.close()
     this.#subscription.unsubscribe()
   }
@@ -92,8 +96,12 @@ export class Room {
       this.#draw()
     })
     subscription.on('presence', (change) => {
-      if (!this.#people.change(change)) void this.#askWhoIsThere()
+      if (!this.#people.change(change)) this.#askSoon()
       this.#showPeople(`${change.user} ${change.event === 'join' ? 'joined' : 'left'}`)
+    })
+    subscription.on('presenceCount', (count) => {
+      if (!this.#people.counted(count)) this.#askSoon()
+      this.#showPeople()
     })
     subscription.on('end', (error) => {
       if (error?.code === 'not_supported' && presence) this.#subscription = this.#subscribe(false)
@@ -140,6 +148,14 @@ export class Room {
     this.#timeline.fail(key, undefined)
     this.#draw()
     this.#publish(key, item.draft.text)
+  }
+
+  /** Everybody in the channel finds the same list out of date at once: each asks at a moment of its own. */
+  #askSoon(): void {
+    this.#asking ??= setTimeout(() => {
+      this.#asking = undefined
+      if (!this.#left) void this.#askWhoIsThere()
+    }, Math.random() * ASK_AGAIN_MS)
   }
 
   async #askWhoIsThere(): Promise<void> {

@@ -33,3 +33,15 @@ test('a list that was cut short keeps the whole count', () => {
   people.change(change(2, 'join', 'bo'))
   assert.deepEqual([people.names, people.count], [['ada', 'bo'], 901])
 })
+
+test('in a large channel counts are all there is, and a list follows when it is one no more', () => {
+  const people = new People()
+  people.counted({ channel: 'chat:a', version: 3, count: 9 })
+  people.snapshot({ version: 10, count: 5000, users: [], large: true })
+  assert.equal(people.counted({ channel: 'chat:a', version: 12, count: 5001 }), true)
+  assert.equal(people.counted({ channel: 'chat:a', version: 11, count: 4 }), true, 'an old count is nothing')
+  assert.deepEqual([people.names, people.count], [[], 5001])
+  assert.equal(people.change(change(13, 'leave', 'bo')), false)
+  people.snapshot(snapshot(13, 'ada'))
+  assert.equal(people.counted({ channel: 'chat:a', version: 20, count: 3 }), false)
+})

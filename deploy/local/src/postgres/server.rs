@@ -1,5 +1,6 @@
 //! One Postgres server: database `hubbub`, a role that owns it and one that owns nothing.
 
+use std::fs;
 use std::path::Path;
 use std::process::Command;
 
@@ -151,6 +152,13 @@ impl Postgres {
         format!("postgres://{role}:{role}@127.0.0.1:{}/hubbub", self.port())
     }
 
+    /// What a killed server leaves behind until it starts again: its `postmaster.pid` names the segment.
+    fn remove_shared_memory(&self) -> Result<(), Error> {
+        let note = fs::read_to_string(self.folder.file("data/postmaster.pid")).unwrap_or_default();
+        let Some(segment) = note.lines().nth(6).and_then(|line| line.split_whitespace().nth(1)) else { return Ok(()) };
+        program::run(Command::new("ipcrm").args(["-m", segment])).map(drop)
+    }
+
     fn signal_all(&mut self, signal: Signal) -> Result<(), Error> {
         let Some(process) = &mut self.process else { return Ok(()) };
         let children = process::children(process.pid());
@@ -171,5 +179,6 @@ impl Drop for Postgres {
             let _ = process.signal(Signal::Quit);
             let _ = process.wait();
         }
+        let _ = self.remove_shared_memory();
     }
 }

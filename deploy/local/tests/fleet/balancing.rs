@@ -1,6 +1,5 @@
-//! nginx from Debian's package with the configuration that we ship, in front of three real hubs.
-
-mod client;
+//! Goal: affinity holds, a hub that is away costs its own clients a reconnect and nobody anything else. Method: nginx from
+//! Debian's package with the configuration that we ship, in front of three real hubs.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +7,7 @@ use hubbub_local::Error;
 use hubbub_local::hub::{Hub, Options};
 use hubbub_local::nginx::{self, Nginx};
 
-use client::{Stream, WebSocket, post, token};
+use super::client::{Stream, WebSocket, post, token, until_status};
 
 const NAMES: [&str; 3] = ["a", "b", "c"];
 /// Enough of them that each hub gets some: that one gets none has a chance below one in two million.
@@ -78,7 +77,7 @@ fn a_draining_hub_is_passed_over() -> Result<(), Error> {
     let mut fleet = Fleet::start(1)?;
     let before = fleet.places();
     fleet.hub("c").terminate()?;
-    client::until_status(fleet.hub("c").internal(), "/readyz", 503);
+    until_status(fleet.hub("c").internal(), "/readyz", 503);
     let now = fleet.places();
     for (before, now) in before.iter().zip(&now) {
         assert_ne!(now, "c");
@@ -92,10 +91,11 @@ fn sockets_and_streams_get_messages_at_once() -> Result<(), Error> {
     let fleet = Fleet::start(1)?;
     let address = fleet.nginx.address();
     let mut socket = WebSocket::open(address, "client-00000000000000007");
-    socket.connect(&token(address));
+    let token = token(address);
+    socket.connect(&token);
     socket.send(r#"{"type":"subscribe","id":1,"channel":"feed:a"}"#);
     assert!(socket.read().contains(r#""subscribed""#));
-    let mut stream = Stream::open(address, "/sse?channel=feed:a&affinity=client-00000000000000007");
+    let mut stream = Stream::open(address, "/sse?channel=feed:a&affinity=client-00000000000000007", &token);
     assert!(stream.read_until(r#""type":"open""#).contains("event: open"));
     // The hubs of this test do not know each other.
     for hub in &fleet.hubs {

@@ -121,9 +121,11 @@ pub(crate) struct Stream {
 
 impl Stream {
     /// Opens a path that answers with events.
-    pub(crate) fn open(address: SocketAddr, path: &str) -> Self {
+    pub(crate) fn open(address: SocketAddr, path: &str, token: &str) -> Self {
         let mut socket = dial(address);
-        let request = format!("GET {path} HTTP/1.1\r\nHost: hub\r\nAccept: text/event-stream\r\n\r\n");
+        let request = format!(
+            "GET {path} HTTP/1.1\r\nHost: hub\r\nAccept: text/event-stream\r\nAuthorization: Bearer {token}\r\n\r\n"
+        );
         socket.write_all(request.as_bytes()).expect("sent");
         let mut body = BufReader::new(socket);
         let head = read_head(&mut body);

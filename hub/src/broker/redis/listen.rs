@@ -317,10 +317,11 @@ async fn beat(shared: Arc<Shared>, due: Vec<(u16, Option<u64>)>) {
             let heard = number.map_or(-1, |number| number as i64);
             let args = vec![Arg::Integer(heard), Arg::Integer(COUNTER_MS)];
             let beaten = shared.redis.run(&BEAT, names::beat(&shared.redis, bucket).into(), args).await;
-            if beaten.is_ok()
+            if let Ok(number) = beaten
+                && let Some(number) = number.as_u64()
                 && let Some(pulse) = shared.pulses().of.get_mut(&bucket)
             {
-                pulse.beaten();
+                pulse.beaten(number);
             }
         }
     });

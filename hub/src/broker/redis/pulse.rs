@@ -21,7 +21,7 @@ const UNHEARD: u32 = 2;
 pub(super) enum Finding {
     /// Nothing.
     Well,
-    /// Beat it; it was heard last with this number.
+    /// Beat it, if this is still its number; `None` is not known.
     Beat(Option<u64>),
     /// Its subscription is dead.
     Deaf,
@@ -30,7 +30,10 @@ pub(super) enum Finding {
 /// The pulse of one bucket.
 #[derive(Clone, Debug)]
 pub(super) struct Pulse {
+    /// The number that was heard last.
     number: Option<u64>,
+    /// The number that the counter had when nothing was heard yet.
+    learned: Option<u64>,
     heard_at: u64,
     beaten_at: Option<u64>,
     unheard: u32,
@@ -39,18 +42,22 @@ pub(super) struct Pulse {
 impl Pulse {
     /// A bucket that is subscribed from now on.
     pub(super) fn new(now: u64) -> Self {
-        Self { number: None, heard_at: now, beaten_at: None, unheard: 0 }
+        Self { number: None, learned: None, heard_at: now, beaten_at: None, unheard: 0 }
     }
 
     /// A heartbeat came. Answers whether one before it did not.
     pub(super) fn heard(&mut self, number: u64, now: u64) -> bool {
         let missed = self.number.is_some_and(|before| number != before.wrapping_add(1));
-        *self = Self { number: Some(number), heard_at: now, beaten_at: None, unheard: 0 };
+        *self = Self { number: Some(number), learned: None, heard_at: now, beaten_at: None, unheard: 0 };
         missed
     }
 
-    /// An own beat succeeded, or another node's was there before it: in both cases one is on its way to us.
-    pub(super) fn beaten(&mut self) {
+    /// An own beat was answered with the number of now. Either it succeeded or another node's was there before it: in both cases
+    /// one is on its way to us. Where the number was not known before, it was only learned.
+    pub(super) fn beaten(&mut self, number: u64) {
+        if self.number.is_none() && self.learned.replace(number).is_none() {
+            return;
+        }
         if self.beaten_at.is_some() {
             self.unheard = self.unheard.saturating_add(1);
         }
@@ -67,7 +74,7 @@ impl Pulse {
             return Finding::Well;
         }
         self.beaten_at = Some(now);
-        Finding::Beat(self.number)
+        Finding::Beat(self.number.or(self.learned))
     }
 }
 
@@ -81,11 +88,12 @@ mod tests {
         assert_eq!(pulse.look(1_200, 100), Finding::Well);
         assert_eq!(pulse.look(1_300, 100), Finding::Beat(None));
         assert_eq!(pulse.look(1_400, 100), Finding::Well, "not twice at once");
-        pulse.beaten();
-        assert!(!pulse.heard(7, 1_410));
-        assert_eq!(pulse.look(2_600, 100), Finding::Well, "another node is first");
-        assert!(!pulse.heard(8, 2_620));
-        assert_eq!(pulse.look(3_920, 100), Finding::Beat(Some(8)));
+        pulse.beaten(6);
+        assert_eq!(pulse.look(1_800, 100), Finding::Beat(Some(6)), "what was learned, if nobody was faster");
+        assert!(!pulse.heard(7, 1_810));
+        assert_eq!(pulse.look(3_000, 100), Finding::Well, "another node is first");
+        assert!(!pulse.heard(8, 3_020));
+        assert_eq!(pulse.look(4_320, 100), Finding::Beat(Some(8)));
     }
 
     #[test]
@@ -104,7 +112,7 @@ mod tests {
         let mut found = None;
         for now in (0..5_000).step_by(200) {
             match cut.look(now, 0) {
-                Finding::Beat(_) => cut.beaten(),
+                Finding::Beat(_) => cut.beaten(now),
                 Finding::Deaf => found = found.or(Some(now)),
                 Finding::Well => {}
             }

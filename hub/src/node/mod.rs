@@ -145,7 +145,7 @@ impl Node {
         for revocation in store.revocations(clock.now_ms()).await? {
             revocations.insert(revocation);
         }
-        let presence = Presence::start(roster, broker.clone(), presence::Settings::of(&limits));
+        let presence = Presence::start(roster, broker.clone(), clock.clone(), presence::Settings::of(&limits));
         let publisher = Publisher::new(logs.clone(), broker.clone(), clock.clone(), limits.frame_bytes);
         let gatekeeper = Gatekeeper::new(bounds(&limits), clock.now_ms());
         let control = Control::new(shards.clone(), store.clone(), broker.clone(), revocations.clone(), hot.clone());

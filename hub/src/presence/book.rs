@@ -175,8 +175,9 @@ impl Book {
     }
 
     /// While the roster is away: the joins and leaves among the news that subscribers here have not been told of. Those of large
-    /// channels are left out.
-    pub(super) fn tell_here(&mut self) -> Vec<(ChannelKey, PresenceChange)> {
+    /// channels are left out. Other nodes may have brought the channel further than is known here, but not beyond the time in
+    /// microseconds, `floor`: there the roster begins, and no channel changes as often as that.
+    pub(super) fn tell_here(&mut self, floor: u64) -> Vec<(ChannelKey, PresenceChange)> {
         let mut changes = Vec::new();
         for (channel, user) in &self.news {
             let Some(room) = self.rooms.get_mut(channel).filter(|room| !room.large) else { continue };
@@ -184,7 +185,7 @@ impl Book {
                 continue;
             };
             present.told = !present.gone;
-            room.version += 1;
+            room.version = room.version.max(floor) + 1;
             let event = if present.gone { PresenceKind::Leave } else { PresenceKind::Join };
             let (version, name) = (room.version, channel.channel.clone());
             changes.push((channel.clone(), PresenceChange { channel: name, version, event, user: user.clone() }));
@@ -359,14 +360,14 @@ mod tests {
         let mut desk = desk();
         desk.join();
         let entry = desk.take().remove(0);
-        assert_eq!(desk.book.tell_here(), [], "under way: not known to be lost");
+        assert_eq!(desk.book.tell_here(0), [], "under way: not known to be lost");
         desk.book.settle(&entry, Entered::Away);
-        let joins = desk.book.tell_here();
+        let joins = desk.book.tell_here(0);
         assert_eq!(joins.iter().map(|(_, change)| change.event).collect::<Vec<_>>(), [PresenceKind::Join]);
-        assert_eq!(desk.book.tell_here(), []);
+        assert_eq!(desk.book.tell_here(0), []);
         let ticket = desk.leave().expect("the last one");
         desk.leave_over(ticket);
-        let leaves = desk.book.tell_here();
+        let leaves = desk.book.tell_here(0);
         assert_eq!((leaves[0].1.event, leaves[0].1.version), (PresenceKind::Leave, joins[0].1.version + 1));
         let entries = desk.take();
         assert_eq!((entries[0].connections, entries[0].above), (None, leaves[0].1.version), "the roster goes on above");

@@ -21,6 +21,7 @@ pub use self::roster::Page;
 use self::roster::{Bounds, Roster};
 use self::task::{Request, Task};
 use crate::broker::Broker;
+use crate::clock::Clock;
 use crate::limits::Limits;
 
 /// Changes and questions that may wait. Overflow policy: the asking task waits.
@@ -67,9 +68,9 @@ pub struct Presence {
 impl Presence {
     /// Starts the task on the current runtime. It ends when the last clone is gone; what it entered counts until its lease has
     /// run out, so that users who move to another node are never absent.
-    pub fn start(roster: Arc<dyn Roster>, broker: Arc<dyn Broker>, settings: Settings) -> Self {
+    pub fn start(roster: Arc<dyn Roster>, broker: Arc<dyn Broker>, clock: Arc<Clock>, settings: Settings) -> Self {
         let (requests, receiver) = mpsc::channel(WAITING);
-        tokio::spawn(Task::new(roster.clone(), broker, settings).run(receiver));
+        tokio::spawn(Task::new(roster.clone(), broker, clock, settings).run(receiver));
         Self { requests, roster }
     }
 

@@ -17,6 +17,7 @@ use super::Settings;
 use super::book::{Book, Ticket};
 use super::roster::{Counted, Entered, Entry, Lease, Page, Part, Roster};
 use crate::broker::{Broker, Content, Envelope};
+use crate::clock::Clock;
 
 /// Entries that go to the roster at once.
 const ENTRIES_AT_ONCE: usize = 1_024;
@@ -54,6 +55,7 @@ pub(super) struct Task {
     book: Book,
     roster: Arc<dyn Roster>,
     broker: Arc<dyn Broker>,
+    clock: Arc<Clock>,
     settings: Settings,
     under_way: UnderWay,
     /// The grace is the same for all, so the oldest leave is always the first.
@@ -78,12 +80,13 @@ pub(super) struct Task {
 }
 
 impl Task {
-    pub(super) fn new(roster: Arc<dyn Roster>, broker: Arc<dyn Broker>, settings: Settings) -> Self {
+    pub(super) fn new(roster: Arc<dyn Roster>, broker: Arc<dyn Broker>, clock: Arc<Clock>, settings: Settings) -> Self {
         let now = Instant::now();
         Self {
             book: Book::default(),
             roster,
             broker,
+            clock,
             settings,
             under_way: FuturesUnordered::new(),
             leaving: VecDeque::new(),
@@ -318,7 +321,7 @@ impl Task {
         self.was_away = true;
         self.reap_at = Instant::now() + self.settings.lease;
         self.answer_waiting();
-        let changes = self.book.tell_here();
+        let changes = self.book.tell_here(self.clock.now_ms() * 1_000);
         if !changes.is_empty() {
             let broker = self.broker.clone();
             self.start(async move {

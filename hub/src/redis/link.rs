@@ -1,7 +1,7 @@
 //! The link: sends commands, tells what their failures mean, and keeps the breaker.
 
 use std::fmt::{self, Display};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -44,6 +44,8 @@ struct Inner {
     places: Vec<Arc<Place>>,
     turn: AtomicUsize,
     gate: Mutex<Gate>,
+    /// When it last answered, in milliseconds since `began`.
+    answered: AtomicU64,
     began: Instant,
     clock: Arc<Clock>,
     tasks: Vec<AbortHandle>,
@@ -72,7 +74,7 @@ impl Redis {
                 tasks.push(tokio::spawn(tend).abort_handle());
             }
             let (gate, began, turn) = (Mutex::new(gate), Instant::now(), AtomicUsize::new(0));
-            Inner { settings, config, places, turn, gate, began, clock, tasks }
+            Inner { settings, config, places, turn, gate, answered: AtomicU64::new(0), began, clock, tasks }
         });
         Ok(Self(inner))
     }
@@ -93,6 +95,16 @@ impl Redis {
     pub async fn command(&self, name: &'static str, args: Vec<Value>) -> Result<Value, RedisError> {
         let command = CustomCommand::new_static(name, ClusterHash::FirstValue, false);
         self.guarded(|client| Box::pin(async move { client.custom(command, args).await })).await
+    }
+
+    /// Asks for nothing: an answer shows that Redis is there, a failure counts as every other.
+    pub(crate) async fn ping(&self) -> Result<(), RedisError> {
+        self.guarded(|client| Box::pin(ping(client))).await.map(drop)
+    }
+
+    /// Whether it answered anything in the last so many milliseconds.
+    pub(crate) fn answered_within(&self, milliseconds: u64) -> bool {
+        self.0.now().saturating_sub(self.0.answered.load(Ordering::Relaxed)) < milliseconds
     }
 
     /// Whether Redis answers, as far as is known now.
@@ -158,13 +170,15 @@ impl Inner {
                     tracing::warn!(why, "Redis is away; commands fail at once until it answers probes");
                 }
             }
-            _ => drop(gate.breaker.record(true, now)),
+            _ => {
+                self.answered.store(now, Ordering::Relaxed);
+                gate.breaker.record(true, now);
+            }
         }
     }
 
     async fn probe(&self) {
-        let ping = CustomCommand::new_static("PING", ClusterHash::Random, false);
-        let result = self.ask(|client| async move { client.custom(ping, Vec::<Value>::new()).await }).await;
+        let result = self.ask(ping).await;
         let now = self.now();
         let mut gate = self.gate();
         if let Err(error) = &result {
@@ -211,6 +225,11 @@ async fn probe(inner: Weak<Inner>) {
             inner.probe().await;
         }
     }
+}
+
+async fn ping(client: WithOptions<Client>) -> Result<Value, Error> {
+    let ping = CustomCommand::new_static("PING", ClusterHash::Random, false);
+    client.custom(ping, Vec::<Value>::new()).await
 }
 
 /// What a failure means for whoever asked.

@@ -46,6 +46,7 @@ macro_rules! broker_obligations {
             a_key_again_gives_the_first_place_and_publishes_nothing,
             keys_belong_to_a_publisher_and_a_channel,
             keys_go_with_their_messages,
+            aged_keys_are_free_again,
             pages_are_read_in_both_directions,
             windows_keep_their_bounds,
             numbering_survives_an_empty_window,
@@ -280,6 +281,19 @@ pub(crate) async fn keys_go_with_their_messages(cluster: &impl Cluster) {
         (5, false),
         "the first is gone with its key"
     );
+}
+
+pub(crate) async fn aged_keys_are_free_again(cluster: &impl Cluster) {
+    let (inbox, _receiver) = inbox();
+    let broker = cluster.join(inbox).await;
+    let bounds = WindowBounds { age_s: 60, ..WindowBounds::default() };
+    append(&broker, draft("win:x", Some("k"), "1"), bounds).await;
+    cluster.pass(61_000).await;
+    let late = |data| Append { time: BEGIN_MS + 61_000, ..draft("win:x", Some("k"), data) };
+    assert_eq!(append(&broker, late("2"), bounds).await, (2, false), "other data under a key that was forgotten");
+    assert_eq!(append(&broker, late("2"), bounds).await, (2, true), "and the key is kept anew");
+    assert_eq!(append(&broker, Append { key: None, ..late("3") }, bounds).await, (3, false));
+    assert_eq!(append(&broker, late("2"), bounds).await, (2, true), "letting the old one go does not take it along");
 }
 
 pub(crate) async fn pages_are_read_in_both_directions(cluster: &impl Cluster) {

@@ -30,6 +30,11 @@ pub(crate) struct Fleet {
 impl Fleet {
     /// So many hubs in development mode over one Redis and one Postgres.
     pub(crate) fn start(nodes: usize) -> Self {
+        Self::start_with(nodes, |options| options)
+    }
+
+    /// The same with hubs that are set up otherwise.
+    pub(crate) fn start_with(nodes: usize, set_up: impl FnOnce(hub::Options) -> hub::Options) -> Self {
         let redis = Standalone::start(redis::Options::default()).expect("Redis starts");
         let postgres = Postgres::start(postgres::Options::default()).expect("Postgres starts");
         let options = hub::Options::default()
@@ -39,6 +44,7 @@ impl Fleet {
             .env("HUBBUB_REDIS__URL", &redis.url())
             .env("HUBBUB_STORE__POSTGRES_MIGRATE_URL", &postgres.owner_url())
             .env("HUBBUB_STORE__POSTGRES_URL", &postgres.url());
+        let options = set_up(options);
         hub::run(&options, &["migrate", "--dev"]).expect("the tables are made");
         let mut fleet = Self { hubs: Vec::new(), redis, postgres, options, http: reqwest::Client::new() };
         for _ in 0..nodes {

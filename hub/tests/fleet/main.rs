@@ -5,4 +5,6 @@ mod harness;
 mod messages_reach_every_node;
 mod orders_reach_every_node;
 mod postgres_may_go_away;
+mod presence_is_of_all_nodes;
+mod rates_are_of_all_nodes;
 mod redis_may_go_away;

@@ -164,7 +164,8 @@ async fn assemble(url: &str, channel: &ChannelKey) -> (Presence, mpsc::Receiver<
     });
     let bounds = Bounds { lease_ms: LEASE.as_millis() as u64, list_users: LIST_USERS };
     let roster = RedisRoster::new(redis, incarnation, bounds);
-    let presence = Presence::start(roster, broker.clone(), Settings { grace: GRACE, lease: LEASE });
+    let settings = Settings { grace: GRACE, lease: LEASE };
+    let presence = Presence::start(roster, broker.clone(), Arc::new(Clock::System), settings);
     (presence, told, broker)
 }
 

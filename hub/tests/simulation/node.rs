@@ -96,7 +96,7 @@ async fn build(blueprint: Blueprint, id: u64, mut dials: mpsc::Receiver<Dial>) {
     let interest = Interest::start(intake, &parts, &tokio::runtime::Handle::current());
     let board = Board::new(presence::bounds(&limits), clock.clone());
     let roster = Arc::new(MemoryRoster::new(board, broker.clone()));
-    let presence = Presence::start(roster, broker.clone(), presence::Settings::of(&limits));
+    let presence = Presence::start(roster, broker.clone(), clock.clone(), presence::Settings::of(&limits));
     let services = Rc::new(Services {
         node: format!("node-{id}").into(),
         verifier: Arc::new(Verifier::new(key_ring(), clock.clone())),

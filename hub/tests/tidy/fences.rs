@@ -29,7 +29,13 @@ const FENCES: &[Fence] = &[
     Fence {
         names: &["sqlx"],
         within: &[""],
-        except: &["persistence/src/sqlite/", "persistence/tests/", "persistence/build.rs"],
+        except: &[
+            "persistence/src/sqlite/",
+            "persistence/src/postgres/",
+            "persistence/tests/",
+            "persistence/examples/postgres_layout.rs",
+            "persistence/build.rs",
+        ],
         why: "only the backends of persistence know sqlx",
     },
     Fence {

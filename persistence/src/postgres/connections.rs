@@ -110,7 +110,12 @@ impl Connections {
                 Some(connection) => connection,
                 None => self.connect().await?,
             };
-            match work.run(&mut connection).await {
+            let done = match work.run(&mut connection).await {
+                // The next attempt is made in the new epoch.
+                Err(Fault::Moved) => self.enter(&mut connection).await.and(Err(Fault::Moved)),
+                done => done,
+            };
+            match done {
                 Ok(answer) => {
                     self.idle().push(connection);
                     return Ok(answer);
@@ -128,11 +133,9 @@ impl Connections {
                         return Err(last);
                     }
                 }
-                Err(Fault::Moved) => self.enter(connection).await?,
-                Err(Fault::Again(why)) => {
-                    tracing::debug!(why, "a transaction is tried again");
+                Err(again @ (Fault::Moved | Fault::Again(_))) => {
+                    tracing::debug!(?again, "a transaction is tried again");
                     self.roll_back(connection).await;
-                    last = StoreError::Unavailable(why);
                     tokio::time::sleep(pause).await;
                     pause *= 2;
                 }
@@ -158,20 +161,9 @@ impl Connections {
     }
 
     /// Begins a new epoch, unless another node has done so meanwhile.
-    async fn enter(&self, mut connection: PgConnection) -> Result<(), StoreError> {
-        let entered = async {
-            send(&mut connection, "ROLLBACK".into()).await?;
-            epoch::enter(&mut connection, self.seed).await
-        };
-        match entered.await {
-            Ok(()) => {
-                self.idle().push(connection);
-                Ok(())
-            }
-            Err(Fault::Failed(error) | Fault::Refused(error)) => Err(error),
-            Err(Fault::Lost(why) | Fault::Again(why)) => Err(StoreError::Unavailable(why)),
-            Err(Fault::Moved) => Err(StoreError::Unavailable("the database changes too fast".into())),
-        }
+    async fn enter(&self, connection: &mut PgConnection) -> Result<(), Fault> {
+        send(connection, "ROLLBACK".into()).await?;
+        epoch::enter(connection, self.seed).await
     }
 
     fn idle(&self) -> std::sync::MutexGuard<'_, Vec<PgConnection>> {

@@ -48,7 +48,7 @@ pub(super) async fn enter(connection: &mut PgConnection, seed: u64) -> Result<()
 /// What a position is worth. One rule: it is proven up to where the first later epoch started in its channel; without a
 /// later one, up to the head.
 pub(super) async fn continuity(
-    readers: &Arc<Connections>,
+    connections: &Arc<Connections>,
     key: &ChannelKey,
     position: Position,
 ) -> Result<Continuity, StoreError> {
@@ -62,7 +62,7 @@ pub(super) async fn continuity(
          FROM hubbub.epochs AS e CROSS JOIN hubbub.channels AS c
          WHERE e.epoch = {epoch} AND c.tenant = {owner} AND c.name = {name}"
     ));
-    let answer = readers.run(script).await?;
+    let answer = connections.run(script).await?;
     let since = match answer.rows.first().and_then(|rows| rows.first()) {
         None => 0,
         Some(row) => {

@@ -7,6 +7,7 @@ use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{ConnectOptions, Connection, Row};
 
+use super::connections::PATIENCE;
 use super::error::{Fault, fault};
 use super::options;
 use super::script::send;
@@ -82,7 +83,9 @@ async fn check_role(connection: &mut PgConnection, role: &str) -> Result<(), Sto
 
 /// What a node checks before it uses the tables.
 pub(super) async fn check(options: &PgConnectOptions) -> Result<(), StoreError> {
-    let mut connection = options.connect().await.map_err(plain)?;
+    let late = |_| StoreError::Unavailable("no connection to the database could be made in time".into());
+    let connecting = tokio::time::timeout(PATIENCE, options.connect());
+    let mut connection = connecting.await.map_err(late)?.map_err(plain)?;
     let sql = format!(
         "BEGIN READ ONLY; SELECT max(version), row_security_active('hubbub.messages'), \
          current_setting('fsync') = 'on' AND current_setting('synchronous_commit') <> 'off' \

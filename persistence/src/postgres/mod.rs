@@ -47,7 +47,8 @@ pub struct Settings {
     pub url: String,
     /// A standby for lists of channels and tenants, which may be a little old. Where it is away the primary is asked.
     pub replica_url: Option<String>,
-    /// Connections to the primary. Up to half of them, at most 4, commit batches, the others read. Default 16.
+    /// Connections to the primary. Up to half of them, at most 4, commit
+    /// batches, the others read. Default 16.
     pub connections: u32,
     /// The queue of appends.
     pub bounds: Bounds,
@@ -74,8 +75,10 @@ impl std::fmt::Debug for Settings {
 #[derive(Debug)]
 pub struct Postgres {
     batcher: Batcher,
+    /// Of the lanes.
     writers: Arc<Connections>,
-    readers: Arc<Connections>,
+    /// Of everything else.
+    others: Arc<Connections>,
     replica: Option<Arc<Connections>>,
     tidying: AbortHandle,
 }
@@ -91,14 +94,14 @@ impl Postgres {
         let primary = options(&url)?;
         migrate::check(&primary).await?;
         let lanes = lanes(connections);
-        // One more than there are lanes: for erasure, expiry and revocations.
-        let writers = Arc::new(Connections::new(primary.clone(), lanes + 1, seed));
-        let readers = Arc::new(Connections::new(primary, connections.saturating_sub(lanes + 1), seed));
+        // Lanes have theirs to themselves, so that no storm of reads holds up what is to be acknowledged.
+        let writers = Arc::new(Connections::new(primary.clone(), lanes, seed));
+        let others = Arc::new(Connections::new(primary, connections.saturating_sub(lanes), seed));
         let replica = replica_url.map(|url| Ok(Arc::new(Connections::new(options(&url)?, 2, seed)))).transpose()?;
         let writer = || Writer { connections: writers.clone() };
         let batcher = Batcher::start((0..lanes).map(|_| writer()), bounds);
-        let tidying = tokio::spawn(retention::keep_tidy(Arc::downgrade(&writers))).abort_handle();
-        let store = Self { batcher, writers, readers, replica, tidying };
+        let tidying = tokio::spawn(retention::keep_tidy(Arc::downgrade(&others))).abort_handle();
+        let store = Self { batcher, writers, others, replica, tidying };
         store.check().await?;
         Ok(store)
     }
@@ -117,27 +120,27 @@ impl Store for Postgres {
         limit: u32,
         max_bytes: usize,
     ) -> Result<Page, StoreError> {
-        read::page(&self.readers, channel, from, PageCut::new(limit, max_bytes), max_bytes).await
+        read::page(&self.others, channel, from, PageCut::new(limit, max_bytes), max_bytes).await
     }
 
     async fn heads(&self, channels: &[ChannelKey]) -> Result<Vec<Head>, StoreError> {
-        read::heads(&self.readers, channels).await
+        read::heads(&self.others, channels).await
     }
 
     async fn continuity(&self, channel: &ChannelKey, position: Position) -> Result<Continuity, StoreError> {
-        epoch::continuity(&self.readers, channel, position).await
+        epoch::continuity(&self.others, channel, position).await
     }
 
     async fn find(&self, channel: &ChannelKey, id: MessageId) -> Result<Option<Position>, StoreError> {
-        read::find(&self.readers, channel, id).await
+        read::find(&self.others, channel, id).await
     }
 
     async fn erase(&self, channel: &ChannelKey, offset: u64) -> Result<bool, StoreError> {
-        retention::erase(&self.writers, channel, offset).await
+        retention::erase(&self.others, channel, offset).await
     }
 
     async fn expire(&self, channel: &ChannelKey, retention: Retention, now_ms: u64) -> Result<u64, StoreError> {
-        retention::expire(&self.writers, channel, retention, now_ms).await
+        retention::expire(&self.others, channel, retention, now_ms).await
     }
 
     async fn channels(
@@ -152,7 +155,7 @@ impl Store for Postgres {
                 return listed;
             }
         }
-        read::channels(&self.readers, Access::Read, tenant, after, limit).await
+        read::channels(&self.others, Access::Read, tenant, after, limit).await
     }
 
     async fn tenants(&self) -> Result<Vec<TenantId>, StoreError> {
@@ -162,24 +165,24 @@ impl Store for Postgres {
                 return listed;
             }
         }
-        read::tenants(&self.readers, Access::Read).await
+        read::tenants(&self.others, Access::Read).await
     }
 
     async fn revoke(&self, revocation: Revocation) -> Result<(), StoreError> {
-        revocations::revoke(&self.writers, &revocation).await
+        revocations::revoke(&self.others, &revocation).await
     }
 
     async fn revocations(&self, now_ms: u64) -> Result<Vec<Revocation>, StoreError> {
-        let (counting, past) = revocations::counting(&self.readers, now_ms).await?;
+        let (counting, past) = revocations::counting(&self.others, now_ms).await?;
         if past {
-            revocations::forget_past(&self.writers, now_ms).await?;
+            revocations::forget_past(&self.others, now_ms).await?;
         }
         Ok(counting)
     }
 
     async fn check(&self) -> Result<(), StoreError> {
         let script = Script::new(Access::Repeatable, None).then(format_args!("SELECT pg_is_in_recovery()"));
-        let answer = self.readers.run(script).await?;
+        let answer = self.others.run(script).await?;
         let standby = answer.rows.iter().flatten().next().map(|row| row.try_get(0).map_err(row_error)).transpose()?;
         match standby {
             Some(false) => Ok(()),
@@ -191,7 +194,7 @@ impl Store for Postgres {
         self.tidying.abort();
         self.batcher.close().await;
         self.writers.close().await;
-        self.readers.close().await;
+        self.others.close().await;
         if let Some(replica) = &self.replica {
             replica.close().await;
         }

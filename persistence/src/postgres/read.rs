@@ -20,7 +20,7 @@ use crate::store::StoreError;
 
 /// A page and the ends of the log.
 pub(super) async fn page(
-    readers: &Arc<Connections>,
+    connections: &Arc<Connections>,
     key: &ChannelKey,
     from: ReadFrom,
     mut cut: PageCut,
@@ -38,7 +38,7 @@ pub(super) async fn page(
         cut.rows(),
         to_sql(max_bytes as u64),
     ));
-    let Answer { present, rows } = readers.run(script).await?;
+    let Answer { present, rows } = connections.run(script).await?;
     let rows = rows.into_iter().next().unwrap_or_default();
     let mut rows = rows.iter();
     let ends = match rows.next() {
@@ -55,10 +55,10 @@ pub(super) async fn page(
 }
 
 /// The ends of many logs, in the order asked for.
-pub(super) async fn heads(readers: &Arc<Connections>, channels: &[ChannelKey]) -> Result<Vec<Head>, StoreError> {
+pub(super) async fn heads(connections: &Arc<Connections>, channels: &[ChannelKey]) -> Result<Vec<Head>, StoreError> {
     let script =
         Script::new(Access::Read, None).then(format_args!("SELECT * FROM hubbub.heads({})", names(channels.iter())));
-    let Answer { present, rows } = readers.run(script).await?;
+    let Answer { present, rows } = connections.run(script).await?;
     let mut heads = vec![untouched(present.epoch); channels.len()];
     for row in rows.iter().flatten() {
         let number = index(row.try_get(0).map_err(row_error)?, heads.len())?;
@@ -69,21 +69,21 @@ pub(super) async fn heads(readers: &Arc<Connections>, channels: &[ChannelKey]) -
 
 /// Where a message is. A tombstone still has its id.
 pub(super) async fn find(
-    readers: &Arc<Connections>,
+    connections: &Arc<Connections>,
     key: &ChannelKey,
     id: MessageId,
 ) -> Result<Option<Position>, StoreError> {
     let ids = array("bytea", std::iter::once(bytes(&id.to_bytes())));
     let script = Script::new(Access::Read, Some(&key.tenant))
         .then(format_args!("SELECT \"offset\" FROM hubbub.find({}, {ids})", names(std::iter::once(key))));
-    let Answer { present, rows } = readers.run(script).await?;
+    let Answer { present, rows } = connections.run(script).await?;
     let found = rows.iter().flatten().next();
     found.map(|row| Ok(Position::new(present.epoch, offset(row.try_get(0).map_err(row_error)?)?))).transpose()
 }
 
 /// Channels of a tenant in the order of their names; at most as many as a page has entries.
 pub(super) async fn channels(
-    readers: &Arc<Connections>,
+    connections: &Arc<Connections>,
     access: Access,
     owner: &TenantId,
     after: Option<&str>,
@@ -95,7 +95,7 @@ pub(super) async fn channels(
         text(after.unwrap_or_default()),
         limit.min(PAGE_MAX),
     ));
-    let Answer { present, rows } = readers.run(script).await?;
+    let Answer { present, rows } = connections.run(script).await?;
     let channel = |row: &PgRow| {
         let name: &str = row.try_get(0).map_err(row_error)?;
         let name = ChannelName::parse(name).map_err(|_| damaged("a channel has no channel's name"))?;
@@ -105,9 +105,9 @@ pub(super) async fn channels(
 }
 
 /// Every tenant.
-pub(super) async fn tenants(readers: &Arc<Connections>, access: Access) -> Result<Vec<TenantId>, StoreError> {
+pub(super) async fn tenants(connections: &Arc<Connections>, access: Access) -> Result<Vec<TenantId>, StoreError> {
     let script = Script::new(access, None).then(format_args!("SELECT * FROM hubbub.tenants()"));
-    let answer = readers.run(script).await?;
+    let answer = connections.run(script).await?;
     let tenant = |row: &PgRow| {
         let name: &str = row.try_get(0).map_err(row_error)?;
         TenantId::parse(name).map_err(|_| damaged("a tenant has no tenant's name"))

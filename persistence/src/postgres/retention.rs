@@ -22,7 +22,7 @@ const TIDYING: Duration = Duration::from_secs(600);
 
 /// Removes expired entries from the old end, a bounded number of them.
 pub(super) async fn expire(
-    writers: &Arc<Connections>,
+    connections: &Arc<Connections>,
     key: &ChannelKey,
     retention: Retention,
     now: u64,
@@ -35,7 +35,7 @@ pub(super) async fn expire(
         number(retention.age_ms.map(to_sql)),
         to_sql(now),
     ));
-    let answer = writers.run(script).await?;
+    let answer = connections.run(script).await?;
     let gone: i64 = match answer.rows.iter().flatten().next() {
         Some(row) => row.try_get(0).map_err(row_error)?,
         None => return Err(damaged("an expiry was not answered")),
@@ -44,8 +44,8 @@ pub(super) async fn expire(
 }
 
 /// Makes a tombstone of a message. Answers whether one was there.
-pub(super) async fn erase(writers: &Arc<Connections>, key: &ChannelKey, offset: u64) -> Result<bool, StoreError> {
-    writers.run(Erase { key: key.clone(), offset: offset_to_sql(offset) }).await
+pub(super) async fn erase(connections: &Arc<Connections>, key: &ChannelKey, offset: u64) -> Result<bool, StoreError> {
+    connections.run(Erase { key: key.clone(), offset: offset_to_sql(offset) }).await
 }
 
 struct Erase {
@@ -84,21 +84,21 @@ impl Work for Erase {
 }
 
 /// Lets slots take turns for as long as the store is there.
-pub(super) async fn keep_tidy(writers: Weak<Connections>) {
+pub(super) async fn keep_tidy(connections: Weak<Connections>) {
     let mut ticks = tokio::time::interval(TIDYING);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        let Some(writers) = writers.upgrade() else { return };
-        if let Err(error) = tidy(&writers).await {
+        let Some(connections) = connections.upgrade() else { return };
+        if let Err(error) = tidy(&connections).await {
             tracing::warn!(%error, "slots could not take turns, they do so later");
         }
     }
 }
 
 /// Once, by the clock of the database: nodes may differ.
-async fn tidy(writers: &Arc<Connections>) -> Result<(), StoreError> {
+async fn tidy(connections: &Arc<Connections>) -> Result<(), StoreError> {
     let script = Script::new(Access::Repeatable, None)
         .then(format_args!("SELECT hubbub.tidy((extract(epoch FROM now()) * 1000)::bigint)"));
-    writers.run(script).await.map(drop)
+    connections.run(script).await.map(drop)
 }

@@ -22,7 +22,7 @@ const TOKEN_MAX: usize = 1_024;
 const FORGET: u32 = 1_000;
 
 /// Remembers a revocation; the same one again only moves it later.
-pub(super) async fn revoke(writers: &Arc<Connections>, revocation: &Revocation) -> Result<(), StoreError> {
+pub(super) async fn revoke(connections: &Arc<Connections>, revocation: &Revocation) -> Result<(), StoreError> {
     let (kind, subject, before) = match &revocation.subject {
         RevokedSubject::Token(token) if token.len() > TOKEN_MAX || token.contains('\0') => {
             return Err(StoreError::Refused(format!(
@@ -41,26 +41,26 @@ pub(super) async fn revoke(writers: &Arc<Connections>, revocation: &Revocation) 
         to_sql(before),
         to_sql(revocation.until),
     ));
-    writers.run(script).await.map(drop)
+    connections.run(script).await.map(drop)
 }
 
 /// All that still count, of all tenants; and whether some count no more.
-pub(super) async fn counting(readers: &Arc<Connections>, now: u64) -> Result<(Vec<Revocation>, bool), StoreError> {
+pub(super) async fn counting(connections: &Arc<Connections>, now: u64) -> Result<(Vec<Revocation>, bool), StoreError> {
     let now = to_sql(now);
     let script = Script::new(Access::Read, None)
         .then(format_args!("SELECT hubbub.past_revocations({now})"))
         .then(format_args!("SELECT * FROM hubbub.counting_revocations({now})"));
-    let Answer { rows, .. } = readers.run(script).await?;
+    let Answer { rows, .. } = connections.run(script).await?;
     let [past, counting, ..] = &rows[..] else { return Err(damaged("a script was not answered whole")) };
     let past = past.first().map(|row| row.try_get(0).map_err(row_error)).transpose()?.unwrap_or(false);
     Ok((counting.iter().map(revocation).collect::<Result<_, _>>()?, past))
 }
 
 /// Forgets some that count no more.
-pub(super) async fn forget_past(writers: &Arc<Connections>, now: u64) -> Result<(), StoreError> {
+pub(super) async fn forget_past(connections: &Arc<Connections>, now: u64) -> Result<(), StoreError> {
     let script = Script::new(Access::Repeatable, None)
         .then(format_args!("SELECT hubbub.forget_revocations({}, {FORGET})", to_sql(now)));
-    writers.run(script).await.map(drop)
+    connections.run(script).await.map(drop)
 }
 
 fn revocation(row: &PgRow) -> Result<Revocation, StoreError> {

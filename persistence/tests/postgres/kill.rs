@@ -3,9 +3,10 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use hubbub_persistence::{Appended, Postgres, Store};
+use tokio::sync::watch;
 
 use super::fixture::{channel, keyed, open, server, whole};
 
@@ -18,22 +19,24 @@ const ENOUGH: u64 = 300;
 async fn what_was_acknowledged_survives_kills_of_the_server_once() {
     let mut server = server().await;
     let nodes = [Arc::new(open(&server, 1).await), Arc::new(open(&server, 2).await)];
-    let acknowledged = Arc::new(AtomicU64::new(0));
-    let ended = Arc::new(AtomicU64::new(0));
+    let (count, mut counted) = watch::channel(0u64);
+    // Dropped when there were enough.
+    let (going_on, end) = watch::channel(());
     let mut publishers = tokio::task::JoinSet::new();
     for publisher in 0..PUBLISHERS {
         let node = nodes[publisher as usize % 2].clone();
-        publishers.spawn(publish(node, publisher, acknowledged.clone(), ended.clone()));
+        publishers.spawn(publish(node, publisher, count.clone(), end.clone()));
     }
-    for _ in 0..KILLS {
-        let from = acknowledged.load(Ordering::Relaxed);
-        until(|| acknowledged.load(Ordering::Relaxed) >= from + ENOUGH).await;
-        server.kill().expect("killed");
-        server.start_again().expect("started");
+    for kill in 0..=KILLS {
+        let wanted = *counted.borrow() + ENOUGH;
+        let reached = tokio::time::timeout(Duration::from_secs(60), counted.wait_for(|count| *count >= wanted)).await;
+        assert!(matches!(reached, Ok(Ok(_))), "appends go on after {kill} kills");
+        if kill < KILLS {
+            server.kill().expect("killed");
+            server.start_again().expect("started");
+        }
     }
-    let from = acknowledged.load(Ordering::Relaxed);
-    until(|| acknowledged.load(Ordering::Relaxed) >= from + ENOUGH).await;
-    ended.store(1, Ordering::Relaxed);
+    drop(going_on);
     let mut told = HashMap::new();
     for placed in publishers.join_all().await {
         told.extend(placed);
@@ -54,11 +57,16 @@ async fn what_was_acknowledged_survives_kills_of_the_server_once() {
 }
 
 /// Appends one message after the other; each until it is acknowledged, under the same key. Answers what was told.
-async fn publish(node: Arc<Postgres>, publisher: u64, count: Arc<AtomicU64>, ended: Arc<AtomicU64>) -> Vec<(u64, u64)> {
+async fn publish(
+    node: Arc<Postgres>,
+    publisher: u64,
+    count: watch::Sender<u64>,
+    end: watch::Receiver<()>,
+) -> Vec<(u64, u64)> {
     let hot = channel("chat:hot");
     let mut told = Vec::new();
     for number in (publisher << 32 | 1).. {
-        if ended.load(Ordering::Relaxed) == 1 {
+        if end.has_changed().is_err() {
             break;
         }
         let append = keyed(&hot, number, &number.to_string());
@@ -70,18 +78,8 @@ async fn publish(node: Arc<Postgres>, publisher: u64, count: Arc<AtomicU64>, end
                 Err(_) => tokio::task::yield_now().await,
             }
         };
-        count.fetch_add(1, Ordering::Relaxed);
+        count.send_modify(|count| *count += 1);
         told.push((number, position.offset));
     }
     told
-}
-
-/// Polls a condition, for a minute at most.
-async fn until(condition: impl Fn() -> bool) {
-    let reached = async {
-        while !condition() {
-            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-        }
-    };
-    tokio::time::timeout(std::time::Duration::from_secs(60), reached).await.expect("in time");
 }

@@ -63,7 +63,12 @@ pub(super) async fn listen(shared: Arc<Shared>, mut requests: mpsc::Receiver<Req
             }
             Err(error) => {
                 shared.lost(error.to_string());
-                answer_while(&mut requests, sleep(pause)).await;
+                // Is Redis away, or is it this node that does not hear it? Nobody else may be asking.
+                let asked = async {
+                    let _ = Box::pin(shared.redis.ping()).await;
+                    sleep(pause).await;
+                };
+                Box::pin(answer_while(&mut requests, asked)).await;
                 pause = (pause * 2).min(PAUSE.1);
             }
         }

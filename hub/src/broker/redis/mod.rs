@@ -30,7 +30,7 @@ use self::listen::Request;
 use self::shared::Shared;
 use super::{Broker, BrokerError, Content, Envelope, Inbox, Link, Scope};
 use crate::namespace::WindowBounds;
-use crate::redis::{Redis, RedisError, Value};
+use crate::redis::{Redis, RedisError, State, Value};
 
 /// Subscribers that may wait for the listener; more wait in front of it.
 const REQUESTS: usize = 8_192;
@@ -110,15 +110,19 @@ impl Broker for RedisBroker {
         let shared = &self.shared;
         // Drawn here: an epoch that Redis has forgotten must not come again.
         let fresh = Epoch::from_u64(rand::rng().random::<u64>() >> 4);
-        shared.sent(append.id);
+        if let State::Away(why) = shared.redis.state() {
+            return Err(RedisError::Away(why).into());
+        }
+        let remembered = shared.sent(append.id);
         let mut result = window::append(&shared.redis, shared.incarnation, &append, bounds, fresh).await;
         if matches!(result, Err(RedisError::Away(_))) {
             // It may have been appended. The script looks for its id before it does anything.
             result = window::append(&shared.redis, shared.incarnation, &append, bounds, fresh).await;
         }
-        // Left among the unanswered when it is not answered now either: if it was appended, its echo delivers it.
+        // Left among the unanswered where no answer came: if it was appended, its echo delivers it.
+        let unknown = matches!(result, Err(RedisError::Away(_)));
+        let undelivered = !remembered || (!unknown && shared.answered(append.id));
         let outcome = result?;
-        let undelivered = shared.answered(append.id);
         if let Some(message) = outcome.message.filter(|_| undelivered) {
             shared.deliver_here(Envelope { channel: append.channel, content: Content::Message(message) }).await;
         }

@@ -21,6 +21,8 @@ const PATIENCE_MS: u64 = 5_000;
 /// How long the echo of an append whose answer was lost is waited for, in milliseconds: longer than Redis keeps a connection that
 /// broke.
 const UNANSWERED_MS: u64 = 120_000;
+/// Such appends that are remembered at most; of more the sweep after the lost link takes care.
+const UNANSWERED: usize = 65_536;
 
 pub(super) struct Shared {
     pub(super) redis: Redis,
@@ -114,8 +116,12 @@ impl Shared {
         }
         match &*self.hearing.lock().unwrap_or_else(PoisonError::into_inner) {
             Hearing::Well => Link::Well,
-            Hearing::Lost { since, why } if self.now() - since > PATIENCE_MS => Link::Deaf(why.clone()),
-            Hearing::Lost { why, .. } => Link::Away(why.clone()),
+            Hearing::Lost { since, why } => {
+                let lost_for = self.now().saturating_sub(*since);
+                // Only an answer since then shows that the fault is here.
+                let deaf = lost_for > PATIENCE_MS && self.redis.answered_within(lost_for - PATIENCE_MS);
+                if deaf { Link::Deaf(why.clone()) } else { Link::Away(why.clone()) }
+            }
         }
     }
 
@@ -136,9 +142,14 @@ impl Shared {
         }
     }
 
-    /// An own append is on its way.
-    pub(super) fn sent(&self, id: MessageId) {
-        self.unanswered().insert(id, self.now());
+    /// An own append is on its way. Answers whether its echo will be known for an answer.
+    pub(super) fn sent(&self, id: MessageId) -> bool {
+        let mut unanswered = self.unanswered();
+        let remembered = unanswered.len() < UNANSWERED;
+        if remembered {
+            unanswered.insert(id, self.now());
+        }
+        remembered
     }
 
     /// Its answer came. Answers whether it is still to be delivered here.

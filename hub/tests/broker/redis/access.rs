@@ -1,7 +1,7 @@
 //! Goal: the hub needs no more of Redis than the documentation says, and takes nothing on trust that comes from it. Method: an ACL
 //! user with exactly the documented rules, TLS, prefixes, and envelopes made by hand.
 
-use hubbub::broker::Broker;
+use hubbub::broker::{Broker, Link};
 use hubbub::redis::Settings;
 use hubbub_local::redis::{Options, Standalone};
 
@@ -86,9 +86,22 @@ async fn an_unknown_authority_is_not_trusted() {
     let node = Node::starting(&Nodes::new(Settings::of(server.url())), std::time::Duration::ZERO);
     super::until(
         "the link says why",
-        || matches!(node.broker.link(), hubbub::broker::Link::Away(why) if why.contains("UnknownIssuer")),
+        || matches!(node.broker.link(), Link::Away(why) if why.contains("UnknownIssuer")),
     )
     .await;
+}
+
+#[tokio::test]
+async fn a_node_that_may_not_subscribe_is_deaf_and_says_why() {
+    let rules = "resetchannels ~* -@all +@connection +@scripting +spublish +ssubscribe";
+    let server = Standalone::start(Options::default().acl_user("mute", "secret", rules)).expect("a server");
+    let password = Some(hubbub::auth::secret::Secret::new("secret"));
+    let nodes = Nodes::new(Settings { username: Some("mute".into()), password, ..Settings::of(server.url()) });
+    let node = Node::starting(&nodes, std::time::Duration::ZERO);
+    node.subscribe(&key("eph:x")).await;
+    super::until("it is deaf", || matches!(node.broker.link(), Link::Deaf(why) if why.contains("NOPERM"))).await;
+    server.cli(&["ACL", "SETUSER", "mute", "&*", "+@all"]).expect("allowed");
+    node.until_well().await;
 }
 
 #[tokio::test]

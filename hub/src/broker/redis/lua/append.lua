@@ -48,11 +48,12 @@ if offset then
   return { 1, 0, offset, m[1], f[2], tonumber(f[4]) }
 end
 
-length, bytes = trim(stream, keys, length, bytes, now - age, most, most_bytes)
 if key ~= '' then
   offset, f = entry_at('k' .. key)
-  if offset then
-    redis.call('HSET', meta, 'b', text(bytes))
+  if offset and tonumber(f[4]) < now - age then
+    -- Its time is over, and its key must go before the same key is kept anew.
+    length, bytes = trim(stream, keys, length, bytes, now - age, most, most_bytes)
+  elseif offset then
     if f[8] ~= body then return { 2 } end
     -- In the epoch that stands: a new one begins with an entry, or not at all.
     return { 1, 1, offset, m[1], f[2], tonumber(f[4]) }

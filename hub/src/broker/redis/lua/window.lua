@@ -34,22 +34,29 @@ local function next_life(meta, epoch, replid)
   return string.sub(redis.sha1hex(meta .. epoch .. replid), 1, 15)
 end
 
--- Lets go what is beyond the bounds. Answers how many entries are left, and their bytes.
+-- Lets go what is beyond the bounds. Answers how many entries are left, and their bytes. Most of the time that is one look at the
+-- oldest entry.
 local function trim(stream, keys, length, bytes, oldest, most, most_bytes)
+  local function over(f)
+    return tonumber(f[4]) < oldest or length > most or (bytes > most_bytes and length > 1)
+  end
   local page = 2
   while length > 0 do
     local entries = redis.call('XRANGE', stream, '-', '+', 'COUNT', page)
-    local gone, last = {}, nil
+    local gone, last, more = {}, nil, #entries > 0
     for _, entry in ipairs(entries) do
       local f = entry[2]
-      if not (tonumber(f[4]) < oldest or length > most or (bytes > most_bytes and length > 1)) then break end
+      more = over(f)
+      if not more then break end
       gone[#gone + 1] = 'i' .. f[2]
       if f[12] ~= '' then gone[#gone + 1] = 'k' .. f[12] end
       length, bytes, last = length - 1, bytes - tonumber(f[10]), entry[1]
     end
-    if not last then break end
-    redis.call('XTRIM', stream, 'MINID', '=', text(tonumber(string.match(last, '^%d+')) + 1))
-    redis.call('HDEL', keys, unpack(gone))
+    if last then
+      redis.call('XTRIM', stream, 'MINID', '=', text(tonumber(string.match(last, '^%d+')) + 1))
+      redis.call('HDEL', keys, unpack(gone))
+    end
+    if not more then break end
     page = 32
   end
   return length, bytes

@@ -92,7 +92,7 @@ needs-test:
 
 .PHONY: show
 show: ## List the shows
-	@awk -F ':.*## ' '/^show-[a-z-]+:.*## /{printf "  make %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^show-[a-z-]+:.*## /{printf "  make %-22s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: release-tools
 release-tools: needs-run
@@ -125,6 +125,22 @@ show-slow-reader: release-tools ## One that stops reading changes the p99 of 1,0
 .PHONY: show-streams
 show-streams: release-tools ## 5,000 idle SSE streams: at most 24 KiB of PSS each, a broadcast reaches all
 	$(LOADTEST) streams --hub $(HUB) --streams 5000 --max-pss-bytes 24576
+
+.PHONY: show-hundred-thousand
+show-hundred-thousand: needs-cluster release-tools ## 100,000 sockets over 6 nodes; one broadcast through Redis reaches every one
+	$(LOADTEST) hundred-thousand --hub $(HUB) --connections 100000 --nodes 6 --workers 6
+
+.PHONY: show-rolling
+show-rolling: needs-cluster release-tools ## 3 nodes behind nginx restarted under 15,000 sockets and traffic: nothing lost, all back in the window
+	$(LOADTEST) rolling --hub $(HUB) --people 15000 --channels 100 --drain-ms 30000
+
+.PHONY: show-durable-rate
+show-durable-rate: needs-cluster release-tools ## 3 nodes, Postgres on the disk: 10,000 acknowledged/s in batches, p99 of the ack at 2,000/s below 50 ms
+	$(LOADTEST) durable-rate --hub $(HUB) --min-rate 10000 --rate 2000 --max-p99-ms 50
+
+.PHONY: show-cross-node
+show-cross-node: needs-cluster release-tools ## 1,000 messages/s: Redis and the second node add less than 10 ms to the p99
+	$(LOADTEST) cross-node --hub $(HUB) --rate 1000 --max-added-ms 10
 
 .PHONY: show-simulation
 show-simulation: ## 1,000 seeds of sessions over a broker that delays, reorders, duplicates, drops, crashes and restarts

@@ -63,6 +63,12 @@ impl Fleet for Memory {
 roster_conformance!(memory, super::Memory);
 roster_conformance!(standalone, super::servers::Standalone);
 
+#[tokio::test]
+async fn the_documented_rules_of_access_are_enough() {
+    let fleet = servers::Restricted::new().await;
+    suite::every_one(&fleet).await;
+}
+
 /// A cluster takes seconds to start: one for all tests of the suite.
 #[tokio::test]
 async fn a_cluster_owes_the_same() {

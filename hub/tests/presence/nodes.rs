@@ -68,7 +68,7 @@ impl Node {
     }
 
     /// Puts it to sleep until the answer is dropped.
-    async fn sleep(&self) -> std_mpsc::Sender<()> {
+    async fn freeze(&self) -> std_mpsc::Sender<()> {
         let (wake, until) = std_mpsc::channel();
         self.naps.send(until).await.expect("it lives");
         wake
@@ -243,7 +243,7 @@ async fn a_node_that_slept_enters_again() {
     asleep.join(&channel, "ada").await;
     awake.sees(&channel, &["ada", "cy"]).await;
     let (_, _) = (awake.hears().await, awake.hears().await);
-    let wake = asleep.sleep().await;
+    let wake = asleep.freeze().await;
     awake.sees(&channel, &["cy"]).await;
     let left = awake.hears_change("ada", PresenceKind::Leave).await;
     drop(wake);

@@ -9,6 +9,7 @@ use fred::clients::Client;
 use fred::interfaces::{ClientLike, EventInterface, PubsubInterface};
 use fred::types::Builder;
 use fred::types::config::Config;
+use hubbub::auth::secret::Secret;
 use hubbub::clock::Clock;
 use hubbub::presence::redis::RedisRoster;
 use hubbub::redis::bucket::{bucket_of, tag};
@@ -42,6 +43,55 @@ impl Fleet for Standalone {
 
     async fn tick(&self) {
         tick().await;
+    }
+}
+
+/// Nodes over one server that lets them do what the manual says and nothing else.
+pub(crate) struct Restricted {
+    server: Server,
+    round: AtomicU64,
+}
+
+impl Restricted {
+    /// The rules as `docs/OPERATIONS.md` gives them.
+    fn rules() -> String {
+        let manual = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/OPERATIONS.md");
+        let manual = std::fs::read_to_string(manual).expect("the manual");
+        let line = manual.lines().find_map(|line| line.strip_prefix("ACL SETUSER hubbub on >PASSWORD "));
+        line.expect("the rules are in the manual").to_owned()
+    }
+
+    fn settings(&self) -> Settings {
+        // Names of pub/sub channels are patterns of the rules too, so all rounds begin with the documented prefix.
+        let prefix = format!("hubbub:round-{}", self.round.load(Ordering::Relaxed));
+        let password = Some(Secret::new("secret"));
+        Settings { username: Some("hubbub".into()), password, prefix, ..Settings::of(self.server.url()) }
+    }
+}
+
+#[async_trait]
+impl Fleet for Restricted {
+    async fn new() -> Self {
+        let options = Options::default().acl_user("hubbub", "secret", &Self::rules());
+        Self { server: Server::start(options).expect("redis-server starts"), round: AtomicU64::new(0) }
+    }
+
+    async fn join(&self) -> Node {
+        let redis = Redis::start(self.settings(), Arc::new(Clock::System)).expect("the settings can work");
+        RedisRoster::new(redis, rand::random(), BOUNDS)
+    }
+
+    async fn listen(&self, channel: &ChannelKey) -> Told {
+        let url = self.server.url().replacen("redis://", "redis://hubbub:secret@", 1);
+        listen(&url, &self.settings().prefix, channel).await
+    }
+
+    async fn tick(&self) {
+        tick().await;
+    }
+
+    fn anew(&self) {
+        self.round.fetch_add(1, Ordering::Relaxed);
     }
 }
 

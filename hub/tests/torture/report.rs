@@ -45,8 +45,8 @@ impl Sum {
         let wrong = verdict.violations.len() + notes.surprises().len() + usize::from(outcome.converged.is_none());
         println!(
             "round {} on {:?}: {acknowledged} acknowledged, {received} received, gaps {gaps:?}, {} keys again, \
-             converged in {:?}; {:?}; {wrong} wrong",
-            task.number, task.form, verdict.repeats, outcome.converged, outcome.faults
+             converged in {:.1?}; {:?}; {wrong} wrong; at {:.1?}",
+            task.number, task.form, verdict.repeats, outcome.converged, outcome.faults, outcome.times
         );
         outcome.faults.iter().for_each(|(fault, count)| *self.faults.entry(*fault).or_default() += count);
         gaps.into_iter().for_each(|(reason, count)| *self.gaps.entry(reason).or_default() += count);

@@ -48,27 +48,33 @@ pub(crate) struct Outcome {
     pub(crate) pages: Vec<Arc<Page>>,
     pub(crate) faults: BTreeMap<Fault, usize>,
     pub(crate) cut: usize,
+    /// How long after the last repair every reader had everything, if in time.
     pub(crate) converged: Option<Duration>,
+    /// When the round was under way, when everything was whole again, when the last publish was answered, and when it was over.
+    pub(crate) times: [Duration; 4],
     /// What the nodes said, when it may be needed.
     pub(crate) logs: Vec<String>,
 }
 
 /// Plays a round.
 pub(crate) async fn play(task: Task, postgres: Option<SharedPostgres>, carried: &mut Carried) -> Outcome {
-    let form = task.form;
+    let (form, begun) = (task.form, Instant::now());
     let fleet = spawn_blocking(move || Fleet::start(form, postgres.as_ref())).await.expect("no panic");
     let fleet = Arc::new(fleet.unwrap_or_else(|error| panic!("{form:?} does not start: {error}")));
     let balancer = Balancer::start(fleet.public()).await;
     let (api, notes) = (Api::new(fleet.internal()), Arc::new(Notes::new()));
     let mut readers = Readers::start(task.seed, task.number, &balancer.ws(), &carried.positions, &notes).await;
     let writers = Writers::start(task.seed, task.number, &balancer.ws(), &api, &notes).await;
+    let started = begun.elapsed();
     let (faults, cut) = break_things(task, &fleet, &balancer, &notes).await;
+    let whole = begun.elapsed();
 
     notes.incident("everything is whole again".into());
     notes.stop_napping.store(true, Ordering::Relaxed);
     notes.stop_writing.store(true, Ordering::Relaxed);
     writers.end().await;
     notes.incident("nothing is published any more".into());
+    let quiet = begun.elapsed();
     let after = if task.last { HashMap::new() } else { carried.heads.clone() };
     let logs = async {
         audit::ring(task.number, &api, &notes).await?;
@@ -80,6 +86,7 @@ pub(crate) async fn play(task: Task, postgres: Option<SharedPostgres>, carried: 
     });
     let converged = audit::convergence(&readers.pages, &logs).await;
     readers.end().await;
+    let times = [started, whole, quiet, begun.elapsed()];
     let panics = fleet.panics();
     panics.into_iter().for_each(|line| notes.surprised(format!("a node panicked: {line}")));
 
@@ -87,7 +94,7 @@ pub(crate) async fn play(task: Task, postgres: Option<SharedPostgres>, carried: 
     let history = gather(task, &notes, &pages, logs, carried);
     let logs = fleet.logs();
     spawn_blocking(move || drop(fleet)).await.expect("no panic");
-    Outcome { history, notes, pages, faults, cut, converged, logs }
+    Outcome { history, notes, pages, faults, cut, converged, times, logs }
 }
 
 /// Does what the schedule says; answers when everything is repaired.

@@ -1,7 +1,9 @@
 //! Counts what one subscriber got: lost, duplicated and reordered messages, exactly, by their offsets.
 
+use serde::{Deserialize, Serialize};
+
 /// The account of one subscriber.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Audit {
     /// The highest offset so far; 0 before the first.
     last: u64,
@@ -87,14 +89,29 @@ pub struct AuditSum {
 impl AuditSum {
     /// Adds them up; all should have come up to `head`.
     pub fn of<'a>(audits: impl IntoIterator<Item = &'a Audit>, head: u64) -> Self {
-        audits.into_iter().fold(Self::default(), |sum, audit| Self {
-            subscribers: sum.subscribers + 1,
-            received: sum.received + audit.received,
-            lost: sum.lost + audit.lost(head),
-            duplicated: sum.duplicated + audit.duplicated,
-            reordered: sum.reordered + audit.reordered,
-            gaps: sum.gaps + audit.gaps,
+        audits.into_iter().fold(Self::default(), |sum, audit| {
+            sum.plus(Self {
+                subscribers: 1,
+                received: audit.received,
+                lost: audit.lost(head),
+                duplicated: audit.duplicated,
+                reordered: audit.reordered,
+                gaps: audit.gaps,
+            })
         })
+    }
+
+    /// Both together.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        Self {
+            subscribers: self.subscribers + other.subscribers,
+            received: self.received + other.received,
+            lost: self.lost + other.lost,
+            duplicated: self.duplicated + other.duplicated,
+            reordered: self.reordered + other.reordered,
+            gaps: self.gaps + other.gaps,
+        }
     }
 
     /// Whether each got each message once and in order.

@@ -1,7 +1,9 @@
 //! One simulated subscriber, as a state over bytes: upgrade, greeting, subscription, messages. Does no I/O.
 
+use serde::{Deserialize, Serialize};
+
 use crate::audit::Audit;
-use crate::frame::{self, Scan, scan};
+use crate::frame::{self, Carry};
 
 /// How far a subscriber has come.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -17,7 +19,7 @@ pub enum Stage {
 }
 
 /// Why a subscriber is over.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum End {
     /// Closed with this code, 0 without one.
     Closed(u16),
@@ -59,8 +61,7 @@ pub struct Connection {
     pub stage: Stage,
     /// The account of its messages.
     pub audit: Audit,
-    /// The beginning of a frame whose rest has not come.
-    carry: Vec<u8>,
+    carry: Carry,
     hint: usize,
 }
 
@@ -68,7 +69,7 @@ const OFFSET: &[u8] = br#""offset":"#;
 
 impl Default for Connection {
     fn default() -> Self {
-        Self { stage: Stage::Upgrading, audit: Audit::default(), carry: Vec::new(), hint: 0 }
+        Self { stage: Stage::Upgrading, audit: Audit::default(), carry: Carry::default(), hint: 0 }
     }
 }
 
@@ -77,23 +78,21 @@ impl Connection {
     pub fn feed(&mut self, mut bytes: &[u8], stamps: Option<Stamps>, tally: &mut impl Tally) -> Wants {
         let mut wants = Wants::default();
         if self.stage == Stage::Upgrading {
-            bytes = self.upgrade(bytes, &mut wants);
-        }
-        while !self.carry.is_empty() && !bytes.is_empty() && self.stage != Stage::Upgrading {
-            bytes = self.complete(bytes, stamps, tally, &mut wants);
-        }
-        while !bytes.is_empty() && !matches!(self.stage, Stage::Over(_) | Stage::Upgrading) {
-            match scan(bytes) {
-                Scan::Frame { opcode, payload, length } => {
-                    self.frame(opcode, payload, stamps, tally, &mut wants);
-                    bytes = &bytes[length..];
-                }
-                Scan::Partial(_) => {
-                    self.carry.extend_from_slice(bytes);
-                    return wants;
-                }
-                Scan::Broken => self.stage = Stage::Over(End::Broken),
+            let Some((head, rest)) = self.carry.head(bytes) else { return wants };
+            if !head.starts_with(b"HTTP/1.1 101 ") {
+                self.stage = Stage::Over(End::Refused);
+                return wants;
             }
+            (self.stage, wants.greeting, bytes) = (Stage::Greeting, true, rest);
+        }
+        let mut carry = std::mem::take(&mut self.carry);
+        let whole = carry.frames(bytes, |opcode, payload| {
+            self.frame(opcode, payload, stamps, tally, &mut wants);
+            !matches!(self.stage, Stage::Over(_))
+        });
+        self.carry = carry;
+        if !whole {
+            self.stage = Stage::Over(End::Broken);
         }
         wants
     }
@@ -103,45 +102,6 @@ impl Connection {
         if !matches!(self.stage, Stage::Over(_)) {
             self.stage = Stage::Over(End::Closed(0));
         }
-    }
-
-    /// Collects the head of the answer; gives back what stands behind it.
-    fn upgrade<'a>(&mut self, bytes: &'a [u8], wants: &mut Wants) -> &'a [u8] {
-        let before = self.carry.len();
-        self.carry.extend_from_slice(bytes);
-        let Some(end) = self.carry.windows(4).position(|window| window == b"\r\n\r\n") else { return &[] };
-        if self.carry.starts_with(b"HTTP/1.1 101 ") {
-            self.stage = Stage::Greeting;
-            wants.greeting = true;
-        } else {
-            self.stage = Stage::Over(End::Refused);
-        }
-        self.carry = Vec::new();
-        &bytes[end + 4 - before..]
-    }
-
-    /// Completes the frame that was cut; gives back what stands behind it.
-    fn complete<'a>(
-        &mut self,
-        bytes: &'a [u8],
-        stamps: Option<Stamps>,
-        tally: &mut impl Tally,
-        wants: &mut Wants,
-    ) -> &'a [u8] {
-        let needed = match scan(&self.carry) {
-            Scan::Partial(needed) => needed - self.carry.len(),
-            // A whole or broken frame is never left in `carry`.
-            _ => 0,
-        };
-        let (part, rest) = bytes.split_at(needed.min(bytes.len()));
-        let mut carry = std::mem::take(&mut self.carry);
-        carry.extend_from_slice(part);
-        match scan(&carry) {
-            Scan::Frame { opcode, payload, .. } => self.frame(opcode, payload, stamps, tally, wants),
-            Scan::Partial(_) => self.carry = carry,
-            Scan::Broken => self.stage = Stage::Over(End::Broken),
-        }
-        rest
     }
 
     #[inline]

@@ -1,4 +1,4 @@
-//! Many subscribers on few threads: opens them, waits for them, and adds up what they saw.
+//! Many subscribers on few threads, or in processes of their own: opens them, waits for them, and adds up what they saw.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,6 +15,7 @@ use crate::connection::{End, Stamps};
 use crate::during;
 use crate::frame::{TEXT, client_frame};
 use crate::hub::Place;
+use crate::people::{self, PeopleArgs};
 use crate::socket::{self, Dial};
 use crate::token::TokenMaker;
 use crate::worker::{Outcome, Plan, Progress, Worker};
@@ -96,8 +97,12 @@ impl Seen {
 impl Crowd {
     /// Starts the threads, which begin to open.
     pub fn start(plan: &CrowdPlan<'_>) -> Result<Self, LoadError> {
+        Self::start_at(plan, Instant::now())
+    }
+
+    /// The same with another zero of the times in stamps.
+    pub fn start_at(plan: &CrowdPlan<'_>, start: Instant) -> Result<Self, LoadError> {
         let threads = plan.threads.clamp(1, plan.subscribers.max(1));
-        let start = Instant::now();
         let mut workers = Vec::with_capacity(threads);
         for thread in 0..threads {
             let greetings = greetings(plan, thread, threads)?;
@@ -110,6 +115,16 @@ impl Crowd {
             workers.push((progress, builder.spawn(move || worker.run()).map_err(during("thread"))?));
         }
         Ok(Self { workers, subscribers: plan.subscribers, start })
+    }
+
+    /// Starts a process for each part, which begins to open. One process may open only so many files.
+    pub fn in_processes(parts: &[PeopleArgs], start: Instant) -> Result<Self, LoadError> {
+        let mut workers = Vec::with_capacity(parts.len());
+        for part in parts {
+            let progress = Arc::new(Progress::default());
+            workers.push((Arc::clone(&progress), people::start(part, progress)?));
+        }
+        Ok(Self { workers, subscribers: parts.iter().map(|part| part.subscribers).sum(), start })
     }
 
     /// Waits until all are live.

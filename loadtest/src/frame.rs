@@ -58,6 +58,65 @@ pub fn scan(buffer: &[u8]) -> Scan<'_> {
     }
 }
 
+/// What came and is not a whole head or frame yet.
+#[derive(Debug, Default)]
+pub struct Carry(Vec<u8>);
+
+impl Carry {
+    /// Collects the head of an HTTP answer; gives it and what stands behind it when it is whole.
+    pub fn head<'a>(&mut self, bytes: &'a [u8]) -> Option<(Vec<u8>, &'a [u8])> {
+        let before = self.0.len();
+        self.0.extend_from_slice(bytes);
+        let end = self.0.windows(4).position(|window| window == b"\r\n\r\n")?;
+        Some((std::mem::take(&mut self.0), &bytes[end + 4 - before..]))
+    }
+
+    /// Hands over opcode and payload of each whole frame until it is told to stop, and keeps the rest. `false` when a
+    /// frame was broken.
+    #[inline]
+    pub fn frames(&mut self, mut bytes: &[u8], mut take: impl FnMut(u8, &[u8]) -> bool) -> bool {
+        while !self.0.is_empty() && !bytes.is_empty() {
+            let needed = match scan(&self.0) {
+                Scan::Partial(needed) => needed - self.0.len(),
+                // A whole or broken frame is never left here.
+                _ => 0,
+            };
+            let (part, rest) = bytes.split_at(needed.min(bytes.len()));
+            self.0.extend_from_slice(part);
+            bytes = rest;
+            let go_on = match scan(&self.0) {
+                Scan::Frame { opcode, payload, .. } => take(opcode, payload),
+                Scan::Partial(_) => continue,
+                Scan::Broken => return false,
+            };
+            self.0.clear();
+            if !go_on {
+                return true;
+            }
+        }
+        while !bytes.is_empty() {
+            match scan(bytes) {
+                Scan::Frame { opcode, payload, length } => {
+                    if !take(opcode, payload) {
+                        return true;
+                    }
+                    bytes = &bytes[length..];
+                }
+                Scan::Partial(_) => {
+                    self.0.extend_from_slice(bytes);
+                    return true;
+                }
+                Scan::Broken => return false,
+            }
+        }
+        if self.0.is_empty() {
+            // Idle people keep nothing.
+            self.0 = Vec::new();
+        }
+        true
+    }
+}
+
 /// Makes a client frame. The mask is zero, which masks nothing and is allowed.
 pub fn client_frame(opcode: u8, payload: &[u8]) -> Vec<u8> {
     let mut frame = vec![0x80 | opcode];

@@ -3,13 +3,15 @@
 //! The generator shares its machine with the hub, so it must be much cheaper: [`worker`] reads sockets into one
 //! buffer per thread, [`frame`] looks at headers and at the offset only, and nothing is allocated per message.
 //!
-//! Read in this order: what a run is aimed at ([`options`], [`hub`], [`token`]); a socket and what comes over it
-//! ([`socket`], [`frame`], [`connection`], [`audit`]); many of them ([`worker`], [`crowd`]); what is sent in
-//! ([`schedule`], [`publisher`]); what it costs ([`process`]); what is printed ([`report`]); and the scenarios.
-//! [`control`] is the other end of every control: a bare loop that writes the same bytes.
+//! Read in this order: what a run is aimed at ([`options`], [`hub`], [`fleet`], [`token`]); a socket and what comes over it
+//! ([`socket`], [`frame`], [`connection`], [`audit`]); many of them ([`worker`], [`crowd`], in processes of their own
+//! [`people`]), also such that come back ([`returning`]); what is sent in ([`schedule`], [`publisher`], [`traffic`]); what it
+//! costs ([`process`], [`disk`]); what is printed ([`report`]); and the scenarios. [`control`] is the other end of every
+//! control: a bare loop that writes the same bytes.
 
 pub mod options;
 
+pub mod fleet;
 pub mod hub;
 pub mod token;
 
@@ -19,11 +21,15 @@ pub mod frame;
 pub mod socket;
 
 pub mod crowd;
+pub mod people;
+pub mod returning;
 pub mod worker;
 
 pub mod publisher;
 pub mod schedule;
+pub mod traffic;
 
+pub mod disk;
 pub mod process;
 pub mod report;
 
@@ -36,6 +42,9 @@ pub enum LoadError {
     /// The hub or the control server did not start.
     #[error("not started: {0}")]
     Start(String),
+    /// A part of the fleet did not start or end.
+    #[error(transparent)]
+    Fleet(#[from] hubbub_local::Error),
     /// A socket or file failed where that can not be counted as a result.
     #[error("{0}: {1}")]
     Io(&'static str, std::io::Error),

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use hubbub_loadtest::LoadError;
 use hubbub_loadtest::control::Control;
+use hubbub_loadtest::people::PeopleArgs;
 use hubbub_loadtest::report::Report;
 use hubbub_loadtest::scenario::Scenario;
 
@@ -23,6 +24,9 @@ struct Cli {
 enum Command {
     #[command(flatten)]
     Scenario(Box<Scenario>),
+    /// People in a process of their own, for a scenario that needs more than one process may hold. Not for people to call.
+    #[command(hide = true)]
+    People(PeopleArgs),
     /// The bare loop that scenarios compare the hub with. Prints where it listens.
     ControlServer,
 }
@@ -30,6 +34,7 @@ enum Command {
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Scenario(scenario) => scenario.run(),
+        Command::People(people) => people.run().map(|()| true),
         Command::ControlServer => serve_control().map(|()| true),
     };
     match done {

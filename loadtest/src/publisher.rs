@@ -34,6 +34,35 @@ impl Publisher {
         last_offset(&answer)
     }
 
+    /// Publishes one message under a key, so that it can be sent again; its offset.
+    pub fn publish_once(&mut self, channel: &str, data: &str, key: &str) -> Result<u64, LoadError> {
+        let answer = self.post("/v1/publish", &format!(r#"{{"channel":"{channel}","data":{data},"key":"{key}"}}"#))?;
+        last_offset(&answer)
+    }
+
+    /// Publishes one message to each of these channels in one request, under the keys `<key>/0`, `<key>/1` …; the offsets.
+    pub fn publish_each(&mut self, channels: &[&str], data: &str, key: &str) -> Result<Vec<u64>, LoadError> {
+        let items = channels
+            .iter()
+            .enumerate()
+            .map(|(number, channel)| format!(r#"{{"channel":"{channel}","data":{data},"key":"{key}/{number}"}}"#));
+        let items = items.collect::<Vec<_>>().join(",");
+        let answer = self.post("/v1/batch", &format!(r#"{{"publishes":[{items}]}}"#))?;
+        let offsets: Vec<u64> = answer
+            .match_indices(OFFSET)
+            .filter_map(|(at, _)| crate::frame::digits(&answer.as_bytes()[at + OFFSET.len()..]))
+            .collect();
+        if offsets.len() != channels.len() {
+            return Err(LoadError::Api(format!("a publish of a batch failed: {}", shortened(&answer))));
+        }
+        Ok(offsets)
+    }
+
+    /// A counter of the node: the sum of its series whose label has one of these values, and of the one without a label.
+    pub fn counter(&mut self, metric: &str, labels: &[&str]) -> Result<u64, LoadError> {
+        Ok(sum_of(&self.get("/metrics")?, metric, labels))
+    }
+
     /// Publishes so many copies of a message in one request; the last offset.
     pub fn publish_batch(&mut self, channel: &str, data: &str, count: usize) -> Result<u64, LoadError> {
         let item = format!(r#"{{"channel":"{channel}","data":{data}}}"#);
@@ -58,6 +87,12 @@ impl Publisher {
              Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
             body.len()
         );
+        self.stream.get_mut().write_all(request.as_bytes()).map_err(during("internal API"))?;
+        self.answer(path)
+    }
+
+    fn get(&mut self, path: &str) -> Result<String, LoadError> {
+        let request = format!("GET {path} HTTP/1.1\r\nHost: {}\r\n\r\n", self.host);
         self.stream.get_mut().write_all(request.as_bytes()).map_err(during("internal API"))?;
         self.answer(path)
     }
@@ -97,13 +132,36 @@ impl Publisher {
     }
 }
 
+const OFFSET: &str = r#""offset":"#;
+
 fn last_offset(answer: &str) -> Result<u64, LoadError> {
-    const NAME: &str = r#""offset":"#;
-    let Some(at) = answer.rfind(NAME) else { return Ok(0) };
-    crate::frame::digits(&answer.as_bytes()[at + NAME.len()..])
+    let Some(at) = answer.rfind(OFFSET) else { return Ok(0) };
+    crate::frame::digits(&answer.as_bytes()[at + OFFSET.len()..])
         .ok_or_else(|| LoadError::Api(format!("no offset in {}", shortened(answer))))
+}
+
+/// Adds up lines like `name{label="value"} 12`.
+fn sum_of(exposition: &str, metric: &str, labels: &[&str]) -> u64 {
+    let lines = exposition.lines().filter_map(|line| line.strip_prefix(metric)?.rsplit_once(' '));
+    let wanted = lines.filter(|(series, _)| {
+        series.is_empty()
+            || series.starts_with('{') && labels.iter().any(|label| series.contains(&format!("=\"{label}\"")))
+    });
+    wanted.filter_map(|(_, value)| value.parse::<f64>().ok()).sum::<f64>() as u64
 }
 
 fn shortened(text: &str) -> String {
     text.chars().take(300).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::sum_of;
+
+    #[test]
+    fn series_are_added_up_by_their_labels() {
+        let text = "# TYPE a counter\na{question=\"read\"} 3\na{question=\"heads\"} 50\na{question=\"continuity\"} 4\nab 7\nb 2\n";
+        assert_eq!(sum_of(text, "a", &["read", "continuity"]), 7);
+        assert_eq!((sum_of(text, "b", &[]), sum_of(text, "c", &["read"])), (2, 0));
+    }
 }

@@ -36,6 +36,11 @@ impl Report {
         self.values.insert(name.to_owned(), value.into());
     }
 
+    /// A number that was kept; not a number where there is none.
+    pub fn get(&self, name: &str) -> f64 {
+        self.values.get(name).and_then(Value::as_f64).unwrap_or(f64::NAN)
+    }
+
     /// The value must be at most this.
     pub fn at_most(&mut self, name: &str, value: f64, limit: Option<f64>) {
         if let Some(limit) = limit.filter(|limit| value.is_nan() || value > *limit) {

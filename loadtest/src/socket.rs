@@ -66,9 +66,18 @@ impl Dial {
 
     /// The request that makes a WebSocket of the connection.
     pub fn upgrade(&self) -> Vec<u8> {
+        self.upgrade_of("/ws")
+    }
+
+    /// The same as somebody whom balancers know again.
+    pub fn upgrade_with_affinity(&self, affinity: &str) -> Vec<u8> {
+        self.upgrade_of(&format!("/ws?affinity={affinity}"))
+    }
+
+    fn upgrade_of(&self, path: &str) -> Vec<u8> {
         // The key is any 16 bytes; the answer to it is not checked, the hub's own tests do that.
         format!(
-            "GET /ws HTTP/1.1\r\nHost: {}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+            "GET {path} HTTP/1.1\r\nHost: {}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: aHViYnViLWxvYWR0ZXN0IQ==\r\n\r\n",
             self.target
         )

@@ -107,6 +107,11 @@ struct Counts {
     latency: Vec<Histogram<u64>>,
 }
 
+/// Latencies from one microsecond to one minute in nanoseconds, to two digits.
+pub fn empty_latency() -> Histogram<u64> {
+    Histogram::new_with_bounds(1_000, 60_000_000_000, 2).expect("a valid range")
+}
+
 impl Tally for Counts {
     #[inline]
     fn message(&mut self, due_ns: u64, window: usize) {
@@ -119,9 +124,7 @@ impl Tally for Counts {
 impl Worker {
     /// Prepares a worker; nothing is opened yet.
     pub fn new(plan: Plan, progress: Arc<Progress>) -> Result<Self, LoadError> {
-        // One microsecond to one minute, to two digits: a valid range.
-        let empty = Histogram::new_with_bounds(1_000, 60_000_000_000, 2).expect("a valid range");
-        let latency = vec![empty; plan.windows];
+        let latency = vec![empty_latency(); plan.windows];
         Ok(Self {
             poll: Poll::new().map_err(during("epoll"))?,
             upgrade: plan.dial.upgrade(),

@@ -13,7 +13,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Done {
-    let store = args.sources.load(Vec::new())?.store;
+    let store = args.sources.load_backends()?.store;
     let Some(url) = store.postgres_migrate_url else {
         let what = "store.postgres_migrate_url is not set: the database as the role that owns its tables, directly and not \
                     through a pooler. (SQLite needs no such command: a node brings its file up to date by itself.)";

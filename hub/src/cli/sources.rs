@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::CliError;
-use crate::config::{Config, Sources};
+use crate::config::{Config, ConfigError, Sources};
 
 /// Read when no other file is named, if it is there.
 const DEFAULT_FILE: &str = "hubbub.toml";
@@ -22,6 +22,19 @@ pub(super) struct SourceArgs {
 impl SourceArgs {
     /// Loads the configuration; `flags` count most.
     pub(super) fn load(&self, flags: Vec<(&'static str, String)>) -> Result<Config, CliError> {
+        self.load_by(flags, Config::load)
+    }
+
+    /// The same, of which only what stands beneath a node has to be right.
+    pub(super) fn load_backends(&self) -> Result<Config, CliError> {
+        self.load_by(Vec::new(), Config::load_backends)
+    }
+
+    fn load_by(
+        &self,
+        flags: Vec<(&'static str, String)>,
+        load: impl Fn(&Sources<'_>) -> Result<Config, ConfigError>,
+    ) -> Result<Config, CliError> {
         let file = self.file()?;
         let name = file.as_ref().map(|(path, _)| path.display().to_string());
         let sources = Sources {
@@ -33,7 +46,7 @@ impl SourceArgs {
             flags,
             ..Sources::default()
         };
-        Ok(Config::load(&sources)?)
+        Ok(load(&sources)?)
     }
 
     fn file(&self) -> Result<Option<(PathBuf, String)>, CliError> {

@@ -32,6 +32,13 @@ pub(super) fn problems(config: &Config) -> Vec<Problem> {
     found.problems
 }
 
+/// What is wrong with the sections about what stands beneath a node.
+pub(super) fn backend_problems(config: &Config) -> Vec<Problem> {
+    let mut found = Found { problems: Vec::new(), dev: config.dev };
+    backends(config, &mut found);
+    found.problems
+}
+
 struct Found {
     problems: Vec<Problem>,
     dev: bool,

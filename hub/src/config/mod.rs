@@ -131,6 +131,15 @@ pub struct Reloadable {
 impl Config {
     /// Reads all sources and checks the result. Answers every problem that it finds, not the first alone.
     pub fn load(sources: &Sources<'_>) -> Result<Self, ConfigError> {
+        Self::checked(sources, check::problems)
+    }
+
+    /// The same for a command that needs nothing but what stands beneath a node: nobody has to be able to connect.
+    pub fn load_backends(sources: &Sources<'_>) -> Result<Self, ConfigError> {
+        Self::checked(sources, check::backend_problems)
+    }
+
+    fn checked(sources: &Sources<'_>, check: impl Fn(&Self) -> Vec<Problem>) -> Result<Self, ConfigError> {
         let (table, provenance) = layers::merge(sources)?;
         let mut config: Self = layers::typed(table, "the configuration").map_err(one)?;
         config.dev = sources.dev;
@@ -140,7 +149,7 @@ impl Config {
         let unread: Vec<_> = problems.iter().map(|problem| problem.place.clone()).collect();
         let of_unread =
             |place: &str| unread.iter().any(|file| file.strip_prefix(place).is_some_and(|rest| rest.starts_with('.')));
-        problems.extend(check::problems(&config).into_iter().filter(|problem| !of_unread(&problem.place)));
+        problems.extend(check(&config).into_iter().filter(|problem| !of_unread(&problem.place)));
         if problems.is_empty() { Ok(config) } else { Err(ConfigError { problems }) }
     }
 

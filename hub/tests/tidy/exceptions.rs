@@ -34,6 +34,16 @@ pub(crate) const EXCEPTIONS: &[Exception] = &[
     },
     Exception {
         rule: Rule::Sleep,
+        place: "hub/src/guarded/tests.rs",
+        reason: "time is paused: the sleeps are the times between probes and cost nothing",
+    },
+    Exception {
+        rule: Rule::Sleep,
+        place: "hub/tests/fleet/harness.rs",
+        reason: "looks again each 20 ms, until a deadline, at what other processes say of themselves: nothing wakes a test for that",
+    },
+    Exception {
+        rule: Rule::Sleep,
         place: "hub/tests/simulation/",
         reason: "time is simulated: these sleeps are the delays of the simulated network and cost nothing",
     },

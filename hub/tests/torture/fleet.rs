@@ -191,7 +191,7 @@ pub(crate) fn postgres() -> Result<Postgres, Error> {
     let postgres = Postgres::start(hubbub_local::postgres::Options::default())?;
     let folder = tempfile::tempdir().expect("a folder");
     let mut migrate = Command::new(binary());
-    migrate.arg("migrate").current_dir(folder.path()).env_clear();
+    migrate.args(["migrate", "--dev"]).current_dir(folder.path()).env_clear();
     migrate.env("HUBBUB_STORE__POSTGRES_URL", postgres.url());
     migrate.env("HUBBUB_STORE__POSTGRES_MIGRATE_URL", postgres.owner_url());
     let output = migrate.output().expect("the hub starts");

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use hubbub_client::{Client, Event, State, SubscribeOptions};
 use hubbub_local::hub::Hub;
 use hubbub_protocol::ChannelName;
+use serde_json::json;
 use tokio::task::JoinSet;
 use tokio::time::{interval, sleep};
 
@@ -128,7 +129,7 @@ async fn tell(api: Api, trips: Trips) {
             let place = (channel, number);
             let sent = Instant::now();
             lock(&trips).insert(place.clone(), Trip { sent, arrived: None, refused: None });
-            let answer = api.publish(0, &place.0, &number.to_string()).await;
+            let answer = api.post(0, "/v1/publish", json!({"channel": place.0, "data": number})).await;
             if let (Err(_), Some(trip)) = (answer, lock(&trips).get_mut(&place)) {
                 trip.refused = Some(Instant::now());
             }
@@ -142,7 +143,7 @@ async fn hear(mut subscription: hubbub_client::Subscription, trips: Trips) {
         match event {
             Event::Outcome(_) => {}
             Event::Message(message) => {
-                let number = message.data.get().trim_matches('"').parse().expect("a number");
+                let number = message.data.get().parse().expect("a number");
                 if let Some(trip) = lock(&trips).get_mut(&(message.channel.as_str().to_owned(), number)) {
                     trip.arrived.get_or_insert_with(Instant::now);
                 }

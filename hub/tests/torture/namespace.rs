@@ -4,6 +4,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -15,7 +16,8 @@ const PORT: u16 = 6_379;
 /// The namespace with its Redis. Both are gone when it is dropped, and the link with them.
 pub(crate) struct Namespace {
     name: String,
-    /// The end of the link that lies in it.
+    /// The ends of the link: outside of it, and in it.
+    outer: String,
     inner: String,
     redis: Child,
     address: Ipv4Addr,
@@ -23,17 +25,19 @@ pub(crate) struct Namespace {
 }
 
 impl Namespace {
-    /// Makes it and starts Redis in it. The names and addresses are of this process, so that several do not meet.
+    /// Makes it and starts Redis in it. Names and addresses are of this process and time, so that several do not meet: the kernel
+    /// keeps a namespace until the last of its sockets has given up.
     pub(crate) fn start() -> Self {
-        let id = std::process::id();
-        let (name, link, inner) = (format!("hubbub{id}"), format!("hb{id}a"), format!("hb{id}b"));
+        static STARTED: AtomicU32 = AtomicU32::new(0);
+        let id = std::process::id() % 100_000 * 100 + STARTED.fetch_add(1, Ordering::Relaxed) % 100;
+        let (name, outer, inner) = (format!("hubbub{id}"), format!("hb{id}a"), format!("hb{id}b"));
         // Of a network that is for tests of networks (RFC 2544).
         let [near, address] =
             [1, 2].map(|host| Ipv4Addr::new(198, 18, (id % 256) as u8, ((id / 256 % 63) * 4 + host) as u8));
         ip(&["netns", "add", &name]);
-        ip(&["link", "add", &link, "type", "veth", "peer", "name", &inner, "netns", &name]);
-        ip(&["address", "add", &format!("{near}/30"), "dev", &link]);
-        ip(&["link", "set", &link, "up"]);
+        ip(&["link", "add", &outer, "type", "veth", "peer", "name", &inner, "netns", &name]);
+        ip(&["address", "add", &format!("{near}/30"), "dev", &outer]);
+        ip(&["link", "set", &outer, "up"]);
         for words in [
             ["address", "add", &format!("{address}/30"), "dev", &inner].as_slice(),
             &["link", "set", &inner, "up"],
@@ -46,7 +50,7 @@ impl Namespace {
         }
         let folder = tempfile::tempdir().expect("a folder");
         let redis = redis(&name, address, folder.path());
-        let namespace = Self { name, inner, redis, address, _folder: folder };
+        let namespace = Self { name, outer, inner, redis, address, _folder: folder };
         namespace.until_it_answers();
         namespace
     }
@@ -88,6 +92,7 @@ impl Drop for Namespace {
         // Whatever was not made can not be taken away.
         let _ = self.redis.kill();
         let _ = self.redis.wait();
+        let _ = Command::new("ip").args(["link", "del", &self.outer]).status();
         let _ = Command::new("ip").args(["netns", "del", &self.name]).status();
     }
 }

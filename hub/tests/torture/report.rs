@@ -103,9 +103,22 @@ pub(crate) fn write(folder: &Path, task: Task, outcome: &Outcome, verdict: &Verd
     for (number, log) in outcome.logs.iter().enumerate() {
         let _ = writeln!(text, "\n== node {number}\n{log}");
     }
-    let path = folder.join(format!("torture-{}-{}.txt", task.seed, task.number));
+    let name = format!("torture-{}-{}", task.seed, task.number);
+    let path = folder.join(format!("{name}.txt"));
     std::fs::write(&path, text).expect("the report is written");
+    std::fs::write(folder.join(format!("{name}-pages.txt")), pages(outcome)).expect("the pages are written");
     Some(path)
+}
+
+/// Everything that every reader noted: what clients hid from their readers can be told by this alone.
+fn pages(outcome: &Outcome) -> String {
+    let mut text = String::new();
+    for page in &outcome.pages {
+        for (at, seen) in page.timed() {
+            let _ = writeln!(text, "{} {at:>7} {} {seen:?}", page.channel.name(), page.reader);
+        }
+    }
+    text
 }
 
 /// What was noted around the place of a violation.

@@ -1,8 +1,12 @@
 //! The scenarios: each makes people do something, measures the hub, and measures the control in the same run.
 
+mod cross_node;
+mod durable_rate;
 mod fanout;
+mod hundred_thousand;
 mod idle;
 mod open_cost;
+mod rolling;
 mod saturation;
 mod slow_reader;
 mod stalled;
@@ -10,6 +14,7 @@ mod streams;
 
 use std::time::Duration;
 
+use hdrhistogram::Histogram;
 use hubbub_protocol::ChannelName;
 
 use crate::LoadError;
@@ -22,9 +27,13 @@ use crate::publisher::Publisher;
 use crate::report::Report;
 use crate::token::TokenMaker;
 
+pub use cross_node::CrossNodeArgs;
+pub use durable_rate::DurableRateArgs;
 pub use fanout::FanoutArgs;
+pub use hundred_thousand::HundredThousandArgs;
 pub use idle::IdleArgs;
 pub use open_cost::OpenCostArgs;
+pub use rolling::RollingArgs;
 pub use saturation::SaturationArgs;
 pub use slow_reader::SlowReaderArgs;
 pub use streams::StreamsArgs;
@@ -44,6 +53,14 @@ pub enum Scenario {
     SlowReader(SlowReaderArgs),
     /// Memory of many SSE streams that do nothing, and one broadcast to all.
     Streams(StreamsArgs),
+    /// Very many connections over a fleet, and one broadcast to every one.
+    HundredThousand(HundredThousandArgs),
+    /// What Redis and the second node add to the latency of a delivery.
+    CrossNode(CrossNodeArgs),
+    /// Acknowledged publishes into durable channels through a fleet: how many a second, and how soon.
+    DurableRate(DurableRateArgs),
+    /// Restarts every node of a fleet under people and traffic: nobody may lose anything.
+    Rolling(RollingArgs),
 }
 
 impl Scenario {
@@ -56,6 +73,10 @@ impl Scenario {
             Self::Saturation(args) => args.run(),
             Self::SlowReader(args) => args.run(),
             Self::Streams(args) => args.run(),
+            Self::HundredThousand(args) => args.run(),
+            Self::CrossNode(args) => args.run(),
+            Self::DurableRate(args) => args.run(),
+            Self::Rolling(args) => args.run(),
         }
     }
 }
@@ -163,6 +184,11 @@ impl Spent {
 /// Microseconds of processor time for each of `count` things.
 fn micros_each(seconds: f64, count: u64) -> f64 {
     seconds * 1e6 / (count.max(1) as f64)
+}
+
+/// A quantile of nanoseconds, in milliseconds.
+fn quantile_ms(latency: &Histogram<u64>, quantile: f64) -> f64 {
+    latency.value_at_quantile(quantile) as f64 / 1e6
 }
 
 fn parse_channel(text: &str) -> Result<ChannelName, String> {

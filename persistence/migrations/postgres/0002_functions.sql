@@ -114,10 +114,11 @@ END $$;
 CREATE FUNCTION hubbub.write(
     present integer,
     head_tenants text[], head_channels bigint[], heads bigint[],
-    tenants text[], channels bigint[], offsets bigint[], times bigint[], ids bytea[],
+    -- Ids and digests in hexadecimal digits.
+    tenants text[], channels bigint[], offsets bigint[], times bigint[], ids text[],
     publishers text[], message_keys text[], conflate_keys text[], authors text[], datas text[],
-    key_tenants text[], key_channels bigint[], key_offsets bigint[], key_times bigint[], key_ids bytea[],
-    scopes bytea[], digests bytea[]
+    key_tenants text[], key_channels bigint[], key_offsets bigint[], key_times bigint[], key_ids text[],
+    scopes text[], digests text[]
 ) RETURNS bigint
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -149,13 +150,13 @@ BEGIN
             WHERE a.tenant = owner AND c.ordinal IS DISTINCT FROM present;
         INSERT INTO hubbub.messages
                 (slot, channel_id, "offset", time, id, tenant, publisher, key, conflate_key, author, data)
-            SELECT c.slot, c.id, a.at, a.time, a.id, owner, a.publisher, a.key, a.conflate_key, a.author, a.data
+            SELECT c.slot, c.id, a.at, a.time, decode(a.id, 'hex'), owner, a.publisher, a.key, a.conflate_key, a.author, a.data
             FROM unnest(tenants, channels, offsets, times, ids, publishers, message_keys, conflate_keys, authors, datas)
                     AS a (tenant, channel, at, time, id, publisher, key, conflate_key, author, data)
                 JOIN hubbub.channels AS c ON c.tenant = owner AND c.id = a.channel
             WHERE a.tenant = owner;
         INSERT INTO hubbub.keys (slot, channel_id, "offset", time, scope, id, digest, tenant)
-            SELECT s.slot, a.channel, a.at, a.time, a.scope, a.id, a.digest, owner
+            SELECT s.slot, a.channel, a.at, a.time, decode(a.scope, 'hex'), decode(a.id, 'hex'), decode(a.digest, 'hex'), owner
             FROM unnest(key_tenants, key_channels, key_offsets, key_times, scopes, key_ids, digests)
                     AS a (tenant, channel, at, time, scope, id, digest)
                 CROSS JOIN (SELECT k.slot FROM hubbub.key_slots AS k ORDER BY turn DESC LIMIT 1) AS s
@@ -168,6 +169,10 @@ BEGIN
         GET DIAGNOSTICS updated = ROW_COUNT;
         moved := moved + updated;
     END LOOP;
+    -- Nothing is committed then.
+    IF moved <> cardinality(head_channels) THEN
+        RAISE data_corrupted USING MESSAGE = 'a channel went away while it was written';
+    END IF;
     RETURN moved;
 END $$;
 

@@ -1,9 +1,7 @@
-//! Writes a batch: one transaction in four round trips, whatever it holds.
+//! Writes a batch: one transaction in two round trips, whatever it holds.
 //!
 //! 1. It begins, locks the channels in the order of their names, and reads their heads, the keys and the epoch.
-//! 2. and 3. What goes where is decided in `plan`; one statement writes it. (sqlx has a statement with parameters parsed
-//!    before it executes it; nothing may stay prepared behind PgBouncer.)
-//! 4. It is committed.
+//! 2. What goes where is decided in `plan`; one statement writes it, and it is committed.
 //!
 //! The locks are what keeps offsets without holes: a second writer to a channel, on whatever node, waits in 1 until the
 //! first has committed or failed, and then sees its head.
@@ -17,9 +15,10 @@ use hubbub_protocol::{Key, Position};
 use sqlx::Row;
 use sqlx::postgres::{PgConnection, PgRow};
 
-use super::connections::{Connections, PATIENCE, Work};
+use super::columns;
+use super::connections::{Connections, Work};
 use super::epoch::Present;
-use super::error::{Fault, damaged, fault, row_error};
+use super::error::{Fault, damaged, row_error};
 use super::rows::{index, message_id, offset, time, to_sql};
 use super::script::{Access, Answer, Script, array, bytes, names, send};
 use crate::batch::Backend;
@@ -116,17 +115,8 @@ impl Work for Commit<'_> {
         let heads = locked.iter().map(|channel| channel.head).collect();
         let known = Known { channel_of: batch.channel_of.clone(), heads, keys };
         let plan = plan(batch.appends, known, present.epoch)?;
-        if !plan.messages.is_empty() {
-            write(connection, batch, &locked, &plan, present).await?;
-        }
-        // From here on nobody knows how it ends but the database.
-        match send(connection, "COMMIT".into()).await {
-            Ok(_) => Ok(plan.answers),
-            Err(cause) => {
-                tracing::warn!(?cause, "a commit was not answered");
-                Err(Fault::Failed(StoreError::Unknown("a commit was not answered".into())))
-            }
-        }
+        let end = if plan.messages.is_empty() { "COMMIT".to_owned() } else { write(batch, &locked, &plan, present)? };
+        commit(connection, end).await.map(|()| plan.answers)
     }
 }
 
@@ -177,49 +167,47 @@ fn held_key(row: &PgRow) -> Result<HeldKey, StoreError> {
     })
 }
 
-/// One statement for heads, messages and keys. Its parameters are columns: arrays of the same length.
-async fn write(
-    connection: &mut PgConnection,
-    batch: &Named<'_>,
-    locked: &[Locked],
-    plan: &Plan,
-    present: Present,
-) -> Result<(), Fault> {
-    let tenant_of = |channel: usize| batch.channels[channel].tenant.as_str();
-    let moved: Vec<usize> = (0..locked.len()).filter(|channel| locked[*channel].head < plan.heads[*channel]).collect();
-    let messages: Vec<(&Append, usize)> =
-        plan.messages.iter().map(|(number, _)| (&batch.appends[*number], batch.channel_of[*number])).collect();
-    let key_text = |key: &'_ Option<Key>| key.as_ref().map(|key| key.as_str().to_owned());
-    let query = sqlx::query(
-        "SELECT hubbub.write($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)",
-    )
-    .persistent(false)
-    .bind(present.ordinal)
-    .bind(moved.iter().map(|channel| tenant_of(*channel)).collect::<Vec<_>>())
-    .bind(moved.iter().map(|channel| locked[*channel].id).collect::<Vec<_>>())
-    .bind(moved.iter().map(|channel| to_sql(plan.heads[*channel])).collect::<Vec<_>>())
-    .bind(messages.iter().map(|(_, channel)| tenant_of(*channel)).collect::<Vec<_>>())
-    .bind(messages.iter().map(|(_, channel)| locked[*channel].id).collect::<Vec<_>>())
-    .bind(plan.messages.iter().map(|(_, offset)| to_sql(*offset)).collect::<Vec<_>>())
-    .bind(messages.iter().map(|(append, _)| to_sql(append.time)).collect::<Vec<_>>())
-    .bind(messages.iter().map(|(append, _)| append.id.to_bytes().to_vec()).collect::<Vec<_>>())
-    .bind(messages.iter().map(|(append, _)| append.publisher.as_str()).collect::<Vec<_>>())
-    .bind(messages.iter().map(|(append, _)| key_text(&append.key)).collect::<Vec<_>>())
-    .bind(messages.iter().map(|(append, _)| key_text(&append.conflate_key)).collect::<Vec<_>>())
-    .bind(messages.iter().map(|(append, _)| append.from.as_ref().map(|user| user.as_str())).collect::<Vec<_>>())
-    .bind(messages.iter().map(|(append, _)| append.data.get()).collect::<Vec<_>>())
-    .bind(plan.keys.iter().map(|((channel, _), _)| tenant_of(*channel)).collect::<Vec<_>>())
-    .bind(plan.keys.iter().map(|((channel, _), _)| locked[*channel].id).collect::<Vec<_>>())
-    .bind(plan.keys.iter().map(|(_, held)| to_sql(held.offset)).collect::<Vec<_>>())
-    .bind(plan.keys.iter().map(|(_, held)| to_sql(held.time)).collect::<Vec<_>>())
-    .bind(plan.keys.iter().map(|(_, held)| held.id.to_bytes().to_vec()).collect::<Vec<_>>())
-    .bind(plan.keys.iter().map(|((_, scope), _)| scope.to_vec()).collect::<Vec<_>>())
-    .bind(plan.keys.iter().map(|(_, held)| held.digest.map(|digest| digest.to_vec())).collect::<Vec<_>>());
-    let late = |_| Fault::Failed(StoreError::Unavailable("the database did not answer in time".into()));
-    let written = tokio::time::timeout(PATIENCE, query.fetch_one(connection)).await.map_err(late)?;
-    let updated: i64 = written.map_err(|error| fault(&error))?.try_get(0).map_err(row_error)?;
-    if updated != moved.len() as i64 {
-        return Err(damaged("a channel went away while it was written").into());
+/// Sends what ends with a COMMIT. What the server refuses before that is told as it is; of everything else nobody knows
+/// how it ended but the database.
+async fn commit(connection: &mut PgConnection, sql: String) -> Result<(), Fault> {
+    match send(connection, sql).await {
+        Ok(_) => Ok(()),
+        Err(refused @ (Fault::Refused(_) | Fault::Again(_))) => Err(refused),
+        Err(cause) => {
+            tracing::warn!(?cause, "a commit was not answered");
+            Err(Fault::Failed(StoreError::Unknown("a commit was not answered".into())))
+        }
     }
-    Ok(())
+}
+
+/// One statement for heads, messages and keys, and the end of the transaction. Its parameters are columns: arrays of the
+/// same length.
+fn write(batch: &Named<'_>, locked: &[Locked], plan: &Plan, present: Present) -> Result<String, StoreError> {
+    let tenant_of = |channel: usize| Some(batch.channels[channel].tenant.as_str());
+    let moved = || (0..locked.len()).filter(|channel| locked[*channel].head < plan.heads[*channel]);
+    let messages = || plan.messages.iter().map(|(number, _)| (&batch.appends[*number], batch.channel_of[*number]));
+    let keys = || plan.keys.iter().map(|((channel, scope), held)| (*channel, scope, held));
+    let columns = [
+        columns::names(moved().map(tenant_of)),
+        columns::numbers(moved().map(|channel| locked[channel].id)),
+        columns::numbers(moved().map(|channel| to_sql(plan.heads[channel]))),
+        columns::names(messages().map(|(_, channel)| tenant_of(channel))),
+        columns::numbers(messages().map(|(_, channel)| locked[channel].id)),
+        columns::numbers(plan.messages.iter().map(|(_, offset)| to_sql(*offset))),
+        columns::numbers(messages().map(|(append, _)| to_sql(append.time))),
+        columns::digits(messages().map(|(append, _)| Some(append.id.to_bytes()))),
+        columns::texts(messages().map(|(append, _)| Some(append.publisher.as_str())))?,
+        columns::texts(messages().map(|(append, _)| append.key.as_ref().map(Key::as_str)))?,
+        columns::texts(messages().map(|(append, _)| append.conflate_key.as_ref().map(Key::as_str)))?,
+        columns::names(messages().map(|(append, _)| append.from.as_ref().map(|user| user.as_str()))),
+        columns::texts(messages().map(|(append, _)| Some(append.data.get())))?,
+        columns::names(keys().map(|(channel, _, _)| tenant_of(channel))),
+        columns::numbers(keys().map(|(channel, _, _)| locked[channel].id)),
+        columns::numbers(keys().map(|(_, _, held)| to_sql(held.offset))),
+        columns::numbers(keys().map(|(_, _, held)| to_sql(held.time))),
+        columns::digits(keys().map(|(_, _, held)| Some(held.id.to_bytes()))),
+        columns::digits(keys().map(|(_, scope, _)| Some(*scope))),
+        columns::digits(keys().map(|(_, _, held)| held.digest)),
+    ];
+    Ok(format!("SELECT hubbub.write({}, {}); COMMIT", present.ordinal, columns.join(", ")))
 }

@@ -1,11 +1,12 @@
 //! The store in Postgres, for many hub nodes at once.
 //!
-//! Read in this order: the connections and what is tried again (`connections`), how a transaction travels (`script`),
-//! what an old position is worth (`epoch`), the way in (`append`), the way out (`read`), what goes (`retention`),
+//! Read in this order: the connections and what is tried again (`connections`), how a transaction travels (`script`,
+//! `columns`), what an old position is worth (`epoch`), the way in (`append`), the way out (`read`), what goes (`retention`),
 //! `revocations`, and who makes the tables (`migrate`). The tables and functions are in `migrations/postgres`; why they
 //! are as they are, and what was measured, stands in `docs/decisions/0008-postgres-layout.md`.
 
 mod append;
+mod columns;
 mod connections;
 mod epoch;
 mod error;

@@ -27,7 +27,7 @@ else
       if not comma then break end
     end
     if from then past = string.sub(past, 1, from - 2) end
-    epoch = fresh
+    epoch = m[4] ~= replid and next_life(meta, epoch, replid) or fresh
   end
   if length == 0 then
     redis.call('DEL', keys)

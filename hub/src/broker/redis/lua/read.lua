@@ -2,8 +2,9 @@
 -- {head, epoch, low, more, offset, identity, body, offset, identity, body, …}.
 local now, offset, down = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3] == '1'
 local limit, most = tonumber(ARGV[4]), tonumber(ARGV[5])
-local window = look(KEYS[1], KEYS[2], KEYS[3], now)
-if not window then return { 0, derived(KEYS[1], replication(), now, 0), 0, 0 } end
+local replid = replication()
+local window = look(KEYS[1], KEYS[2], KEYS[3], now, replid)
+if not window then return { 0, derived(KEYS[1], replid, now, 0), 0, 0 } end
 local page = { window.head, window.epoch, window.head - window.length, 0 }
 local bytes, taken = 0, 0
 while true do

@@ -27,6 +27,13 @@ local function derived(meta, replid, now, days)
   return string.sub(redis.sha1hex(meta .. replid .. info('stats', 'evicted_keys:', '\r') .. text(day)), 1, 15)
 end
 
+-- The epoch that a window of another life of Redis goes on in: nobody can tell what that life knew beyond what is here. It is the
+-- same for everybody who asks, and for the append that writes it down: an old epoch is never shown again by a memory that went
+-- back to it.
+local function next_life(meta, epoch, replid)
+  return string.sub(redis.sha1hex(meta .. epoch .. replid), 1, 15)
+end
+
 -- Lets go what is beyond the bounds. Answers how many entries are left, and their bytes. Most of the time that is one look at the
 -- oldest entry.
 local function trim(stream, keys, length, bytes, oldest, most, most_bytes)
@@ -56,10 +63,13 @@ local function trim(stream, keys, length, bytes, oldest, most, most_bytes)
 end
 
 -- The window as it is at `now`, what has aged taken off; `nil` when it is untouched or forgotten.
-local function look(meta, stream, keys, now)
-  local m = redis.call('HMGET', meta, 'e', 'h', 'b', 'p', 'a')
+local function look(meta, stream, keys, now, replid)
+  local m = redis.call('HMGET', meta, 'e', 'h', 'b', 'p', 'a', 'r')
   if not m[1] then return nil end
   local window = { epoch = m[1], head = tonumber(m[2]), bytes = tonumber(m[3]), past = m[4] }
+  if m[6] ~= replid then
+    window.epoch, window.past = next_life(meta, m[1], replid), m[1] .. ':' .. m[2] .. ',' .. m[4]
+  end
   local before = redis.call('XLEN', stream)
   window.length, window.bytes = trim(stream, keys, before, window.bytes, now - tonumber(m[5]), math.huge, math.huge)
   -- Where memory is full nothing can be written, and reading goes on: the count is put right by the next append.

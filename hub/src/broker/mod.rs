@@ -114,18 +114,26 @@ pub enum ControlNotice {
 pub struct Inbox {
     lanes: Arc<[mpsc::Sender<Incoming>]>,
     control: Option<mpsc::Sender<ControlNotice>>,
+    missed: Option<mpsc::Sender<Vec<ChannelKey>>>,
 }
 
 impl Inbox {
     /// An inbox over the queues of the lanes; there must be one at least. Nobody listens to control.
     pub fn new(lanes: Vec<mpsc::Sender<Incoming>>) -> Self {
-        Self { lanes: lanes.into(), control: None }
+        Self { lanes: lanes.into(), control: None, missed: None }
     }
 
     /// The same with a queue for control.
     #[must_use]
     pub fn with_control(self, control: mpsc::Sender<ControlNotice>) -> Self {
         Self { control: Some(control), ..self }
+    }
+
+    /// The same with a queue for channels of which envelopes may have been missed: for what no log brings again. What finds it full
+    /// goes.
+    #[must_use]
+    pub fn with_missed(self, missed: mpsc::Sender<Vec<ChannelKey>>) -> Self {
+        Self { missed: Some(missed), ..self }
     }
 
     /// Hands an envelope to its lane, or an order to control.
@@ -140,6 +148,9 @@ impl Inbox {
 
     /// Tells the lanes, or control, that deliveries of these channels may have been lost.
     pub async fn sweep(&self, channels: &[ChannelKey]) {
+        if let Some(missed) = &self.missed {
+            let _ = missed.try_send(channels.to_vec());
+        }
         let control = control_channel();
         let mut by_lane = vec![Vec::new(); self.lanes.len()];
         for channel in channels {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hubbub_persistence::Store;
+use hubbub_protocol::channel::ChannelKey;
 use tokio::sync::mpsc;
 
 use crate::broker::memory::{Bus, MemoryBroker};
@@ -17,6 +18,7 @@ use crate::limits::Limits;
 use crate::logs::Logs;
 use crate::presence;
 use crate::presence::memory::{Board, MemoryRoster};
+use crate::presence::missed::MISSED;
 use crate::presence::redis::RedisRoster;
 use crate::presence::roster::Roster;
 use crate::probe::Probe;
@@ -51,6 +53,10 @@ pub(super) struct Backbone {
     /// The mailboxes of the shards, and their readers.
     pub(super) shards: Arc<[Mailbox]>,
     pub(super) readers: Vec<MailboxReader>,
+    /// The way to the lanes of this node.
+    pub(super) lanes: Inbox,
+    /// Channels of which envelopes may have been missed.
+    pub(super) missed: mpsc::Receiver<Vec<ChannelKey>>,
     /// What other nodes want to be done.
     pub(super) notices: mpsc::Receiver<ControlNotice>,
 }
@@ -68,7 +74,9 @@ impl Backbone {
         let (mailboxes, mut readers): (Vec<_>, Vec<_>) = (0..=shards).map(|_| mailbox(limits.mailbox_messages)).unzip();
         let lanes = Intake::new(shards, limits.mailbox_messages);
         let (notify, notices) = mpsc::channel(orders::NOTICES);
-        let inbox = lanes.inbox().with_control(notify);
+        let (miss, missed) = mpsc::channel(MISSED);
+        let to_lanes = lanes.inbox();
+        let inbox = to_lanes.clone().with_control(notify).with_missed(miss);
         let Ends { broker, roster, bus } = carry(carrier, inbox, clock, limits);
         orders::listen(&*broker).await;
         let logs = Logs::new(broker.clone(), store);
@@ -84,7 +92,8 @@ impl Backbone {
         let interest = Interest::start(lanes, &parts, &tokio::runtime::Handle::current());
         let mailbox = readers.pop().unwrap_or_else(|| mailbox(1).1);
         let probe = Arc::new(Probe::start(broker.clone(), &interest, mailbox, shards).await);
-        Self { broker, roster, bus, logs, hot, interest, probe, shards: shared, readers, notices }
+        let lanes = to_lanes;
+        Self { broker, roster, bus, logs, hot, interest, probe, shards: shared, readers, lanes, missed, notices }
     }
 }
 

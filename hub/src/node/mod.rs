@@ -140,12 +140,14 @@ impl Node {
         let internal = internal_listener.local_addr().map_err(|error| StartError::Listen(settings.internal, error))?;
 
         let backbone = Backbone::raise(settings.carrier, count, store.clone(), &clock, &limits).await;
-        let Backbone { broker, roster, bus, logs, hot, interest, probe, shards, readers, notices } = backbone;
+        let Backbone { broker, roster, bus, logs, hot, interest, probe, shards, readers, lanes, missed, notices } =
+            backbone;
         let revocations = Arc::new(Revocations::new());
         for revocation in store.revocations(clock.now_ms()).await? {
             revocations.insert(revocation);
         }
         let presence = Presence::start(roster, broker.clone(), clock.clone(), presence::Settings::of(&limits));
+        tokio::spawn(presence::missed::follow(presence.clone(), lanes, missed));
         let publisher = Publisher::new(logs.clone(), broker.clone(), clock.clone(), limits.frame_bytes);
         let gatekeeper = Gatekeeper::new(bounds(&limits), clock.now_ms());
         let control = Control::new(shards.clone(), store.clone(), broker.clone(), revocations.clone(), hot.clone());

@@ -164,6 +164,11 @@ impl Book {
         self.rooms.values().map(|room| room.part).collect()
     }
 
+    /// Whether anybody is in a channel.
+    pub(super) fn holds(&self, channel: &ChannelKey) -> bool {
+        self.rooms.contains_key(channel)
+    }
+
     /// Every channel with anybody in it.
     pub(super) fn channels(&self) -> impl Iterator<Item = &ChannelKey> {
         self.rooms.keys()

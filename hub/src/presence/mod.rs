@@ -2,10 +2,11 @@
 //!
 //! A user is present while one of its connections subscribes, on whatever node, and for a grace after the last one went, so
 //! that a reconnect is silent. Read in this order: what a roster owes (`roster`), what a node knows by itself (`book`), who
-//! brings the two together (`task`), the rosters (`memory`, `redis`).
+//! brings the two together (`task`), the rosters (`memory`, `redis`), and what is told where a broker missed something (`missed`).
 
 mod book;
 pub mod memory;
+pub mod missed;
 pub mod redis;
 pub mod roster;
 mod task;
@@ -83,6 +84,13 @@ impl Presence {
     /// A connection of the user subscribes no longer.
     pub async fn leave(&self, channel: ChannelKey, user: UserId) {
         let _ = self.requests.send(Request::Leave(channel, user)).await;
+    }
+
+    /// Those of these channels in which somebody of this node is present.
+    async fn present_among(&self, channels: Vec<ChannelKey>) -> Vec<ChannelKey> {
+        let (reply, answer) = oneshot::channel();
+        let _ = self.requests.send(Request::Among(channels, reply)).await;
+        answer.await.unwrap_or_default()
     }
 
     /// Who is in the channel on all nodes, with all that this node was told before; while the others can not be asked, who is

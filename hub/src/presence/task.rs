@@ -36,6 +36,8 @@ pub(super) enum Request {
     Leave(ChannelKey, UserId),
     /// Answered when the roster knows what came before, or is away.
     Settled(ChannelKey, oneshot::Sender<()>),
+    /// Which of these channels hold anybody of this node.
+    Among(Vec<ChannelKey>, oneshot::Sender<Vec<ChannelKey>>),
     /// Who is there on this node alone.
     Here(ChannelKey, Page, oneshot::Sender<PresenceSnapshot>),
 }
@@ -140,6 +142,10 @@ impl Task {
                 // A batch may be under way: what was said before this is in it or in the next one.
                 self.waiting.push((self.batches + 2, channel, reply));
                 self.answer_waiting();
+            }
+            Request::Among(channels, reply) => {
+                let present = channels.into_iter().filter(|channel| self.book.holds(channel));
+                let _ = reply.send(present.collect());
             }
             Request::Here(channel, page, reply) => {
                 // Whoever asked may be gone.

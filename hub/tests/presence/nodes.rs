@@ -10,6 +10,7 @@ use std::time::Duration;
 use hubbub::broker::redis::RedisBroker;
 use hubbub::broker::{Broker, Content, Inbox, Incoming, Link};
 use hubbub::clock::Clock;
+use hubbub::presence::missed::{MISSED, follow};
 use hubbub::presence::redis::RedisRoster;
 use hubbub::presence::roster::Bounds;
 use hubbub::presence::{Page, Presence, Settings};
@@ -145,7 +146,10 @@ async fn assemble(url: &str, channel: &ChannelKey) -> (Presence, mpsc::Receiver<
     let redis = Redis::start(settings, Arc::new(Clock::System)).expect("the settings can work");
     let (lane, mut incoming) = mpsc::channel(10_000);
     let incarnation = rand::random();
-    let broker = RedisBroker::start(redis.clone(), Inbox::new(vec![lane]), incarnation, Duration::from_secs(1));
+    let (miss, missed) = mpsc::channel(MISSED);
+    let lanes = Inbox::new(vec![lane]);
+    let inbox = lanes.clone().with_missed(miss);
+    let broker = RedisBroker::start(redis.clone(), inbox, incarnation, Duration::from_secs(1));
     let begin = Instant::now();
     while broker.link() != Link::Well {
         assert!(begin.elapsed() < PATIENCE, "the broker never finds its Redis: {:?}", broker.link());
@@ -166,6 +170,7 @@ async fn assemble(url: &str, channel: &ChannelKey) -> (Presence, mpsc::Receiver<
     let roster = RedisRoster::new(redis, incarnation, bounds);
     let settings = Settings { grace: GRACE, lease: LEASE };
     let presence = Presence::start(roster, broker.clone(), Arc::new(Clock::System), settings);
+    tokio::spawn(follow(presence.clone(), lanes, missed));
     (presence, told, broker)
 }
 
@@ -343,5 +348,32 @@ async fn a_cluster_carries_whole_nodes_over_the_loss_of_a_shard() {
     drop(one);
     for channel in &channels {
         two.sees(channel, &["bo"]).await;
+    }
+}
+
+#[tokio::test]
+async fn whoever_may_have_missed_something_is_told_to_look_again() {
+    let (server, channel) = (server(), key("chat:room"));
+    let (mut one, two) = (Node::start(&server.url(), &channel).await, Node::start(&server.url(), &channel).await);
+    one.join(&channel, "ada").await;
+    two.join(&channel, "bo").await;
+    one.sees(&channel, &["ada", "bo"]).await;
+    let (_, _) = (one.hears().await, one.hears().await);
+    // The way of the messages breaks; that of commands does not.
+    server.cli(&["CLIENT", "KILL", "TYPE", "pubsub"]).expect("killed");
+    two.leave(&channel, "bo").await;
+    one.sees(&channel, &["ada"]).await;
+    let version = one.page(&channel).await.version;
+    loop {
+        // The leave itself may come or not, and a count may be told before it.
+        if let Content::PresenceCount(count) = one.hears().await
+            && count.version == version
+        {
+            assert_eq!(count.count, 1);
+            break;
+        }
+        if one.told.is_empty() {
+            server.cli(&["CLIENT", "KILL", "TYPE", "pubsub"]).expect("killed");
+        }
     }
 }

@@ -27,6 +27,8 @@ pub enum End {
     Refused,
     /// Bytes came that are not the protocol.
     Broken,
+    /// Given up, because the answer to the greeting did not come in time.
+    Overdue,
 }
 
 /// What must be written now.

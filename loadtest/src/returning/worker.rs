@@ -158,7 +158,8 @@ impl Worker {
                 self.open(index)
             }
             Deed::GiveUp if self.seats[index].person.stage != Stage::Live => {
-                self.broke(index);
+                self.seats[index].person.stage = Stage::Over(End::Overdue);
+                self.over(index, Duration::ZERO);
                 Ok(())
             }
             Deed::GiveUp => Ok(()),

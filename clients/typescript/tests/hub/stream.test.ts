@@ -21,7 +21,7 @@ class Watcher {
 
   constructor(hub: TestHub, options: Partial<StreamOptions> & { channels: string[] }) {
     const counting: StreamOptions['fetch'] = (url, init) => {
-      if (url.endsWith('/v1/tickets')) this.tickets++
+      if (new URL(url).pathname === '/v1/tickets') this.tickets++
       return fetch(url, init)
     }
     this.stream = new Stream({ url: hub.url, EventSource: EventSource as never, fetch: counting, ...options })

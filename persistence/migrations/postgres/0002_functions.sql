@@ -38,7 +38,7 @@ END $$;
 -- whoever waits sees what the other wrote.
 CREATE FUNCTION hubbub.lock_channels(tenants text[], names text[])
 RETURNS TABLE (number bigint, channel_id bigint, ordinal integer, head bigint)
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
     owner text;
 BEGIN
@@ -62,7 +62,7 @@ END $$;
 -- Keys that were used before, of the last three slots.
 CREATE FUNCTION hubbub.held_keys(tenants text[], names text[], scopes bytea[])
 RETURNS TABLE (number bigint, "offset" bigint, "time" bigint, id bytea, digest bytea)
-LANGUAGE plpgsql SET plan_cache_mode = force_custom_plan AS $$
+LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
     owner text;
     read integer[] := (SELECT array_agg(s.slot) FROM (SELECT k.slot FROM hubbub.key_slots AS k ORDER BY turn DESC LIMIT 3) AS s);
@@ -120,7 +120,7 @@ CREATE FUNCTION hubbub.write(
     key_tenants text[], key_channels bigint[], key_offsets bigint[], key_times bigint[], key_ids text[],
     scopes text[], digests text[]
 ) RETURNS bigint
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
     owner text;
     page CONSTANT bigint := 1000;

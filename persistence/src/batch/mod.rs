@@ -1,10 +1,7 @@
 //! Natural batching: whatever waits is committed together.
 //!
-//! An append enters a queue that is bounded in count and bytes; a writer task takes what waits, hands it to its backend
-//! in one commit and answers each. Under load the batches grow by themselves; alone an append waits for nobody.
-//!
-//! There are as many lanes as backends, each with a queue and a writer of its own. A channel always takes the same lane,
-//! so its appends keep their order; channels of different lanes do not wait for each other.
+//! An append enters a queue that is bounded in count and bytes; one writer task takes what waits, hands it to its
+//! backend in one commit and answers each. Under load the batches grow by themselves; alone an append waits for nobody.
 //!
 //! Knows neither SQL nor any database: a backend is the two methods of `Backend`.
 
@@ -13,7 +10,6 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
-use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -64,35 +60,21 @@ pub(crate) trait Backend: Send + 'static {
     async fn resolve(&mut self, batch: &[Append]) -> Result<Vec<Option<Appended>>, StoreError>;
 }
 
-/// The queues in front of the writer tasks. Dropping it lets the writers commit what waits and end.
+/// The queue in front of the writer task. Dropping it lets the writer commit what waits and end.
 #[derive(Debug)]
 pub(crate) struct Batcher {
-    lanes: Vec<Lane>,
-    /// Which lane is a channel's. The same in every process: writers to the same channels then meet in one lane of each
-    /// node, and do not hold up other lanes while they wait for each other.
-    hasher: BuildHasherDefault<DefaultHasher>,
-    places: Arc<Semaphore>,
+    queue: mpsc::Sender<Waiting>,
     bytes: Arc<Semaphore>,
     bytes_max: u32,
-    closing: AtomicBool,
-    tasks: Mutex<Vec<JoinHandle<()>>>,
+    closing: Arc<Closing>,
+    task: Mutex<Option<JoinHandle<()>>>,
 }
 
-/// The way to one writer.
-#[derive(Debug)]
-struct Lane {
-    /// As long as all lanes together may be: the places that they share bound it.
-    queue: mpsc::Sender<Waiting>,
-    closing: Arc<Notify>,
-}
-
-/// One append in a queue.
+/// One append in the queue.
 #[derive(Debug)]
 struct Waiting {
     append: Append,
     waiter: Waiter,
-    /// Free again when a commit takes the append.
-    _place: OwnedSemaphorePermit,
 }
 
 /// Who waits for an answer. The bytes of the append are free again when it is given.
@@ -102,26 +84,25 @@ struct Waiter {
     _bytes: OwnedSemaphorePermit,
 }
 
+#[derive(Debug, Default)]
+struct Closing {
+    begun: AtomicBool,
+    signal: Notify,
+}
+
 impl Batcher {
-    /// Starts a writer task for each backend, at least one, on the current runtime.
-    pub(crate) fn start<B: Backend>(backends: impl IntoIterator<Item = B>, bounds: Bounds) -> Self {
+    /// Starts the writer task on the current runtime.
+    pub(crate) fn start(backend: impl Backend, bounds: Bounds) -> Self {
         let bytes_max = u32::try_from(bounds.waiting_bytes).unwrap_or(u32::MAX);
-        let places = bounds.waiting_appends.clamp(1, Semaphore::MAX_PERMITS);
-        let mut tasks = Vec::new();
-        let lane = |backend| {
-            let (queue, waiting) = mpsc::channel(places);
-            let closing = Arc::new(Notify::new());
-            tasks.push(tokio::spawn(writer::run(backend, waiting, bounds, closing.clone())));
-            Lane { queue, closing }
-        };
+        let (queue, waiting) = mpsc::channel(bounds.waiting_appends.max(1));
+        let closing = Arc::new(Closing::default());
+        let task = tokio::spawn(writer::run(backend, waiting, bounds, closing.clone()));
         Self {
-            lanes: backends.into_iter().map(lane).collect(),
-            hasher: BuildHasherDefault::default(),
-            places: Arc::new(Semaphore::new(places)),
+            queue,
             bytes: Arc::new(Semaphore::new(bytes_max as usize)),
             bytes_max,
-            closing: AtomicBool::new(false),
-            tasks: Mutex::new(tasks),
+            closing,
+            task: Mutex::new(Some(task)),
         }
     }
 
@@ -139,7 +120,7 @@ impl Batcher {
     }
 
     fn enqueue(&self, append: Append) -> Result<oneshot::Receiver<Result<Appended, StoreError>>, StoreError> {
-        if self.closing.load(Ordering::Acquire) {
+        if self.closing.begun.load(Ordering::Acquire) {
             return Err(closed());
         }
         let cost = u32::try_from(cost(&append)).unwrap_or(u32::MAX);
@@ -147,13 +128,8 @@ impl Batcher {
             return Err(StoreError::Refused(format!("a message of {cost} bytes is more than the queue holds")));
         }
         let Ok(bytes) = self.bytes.clone().try_acquire_many_owned(cost) else { return Err(StoreError::Overloaded) };
-        let Ok(place) = self.places.clone().try_acquire_owned() else { return Err(StoreError::Overloaded) };
-        let Some(lane) = self.lanes.get(self.hasher.hash_one(&append.channel) as usize % self.lanes.len().max(1))
-        else {
-            return Err(closed());
-        };
         let (answer, answered) = oneshot::channel();
-        match lane.queue.try_send(Waiting { append, waiter: Waiter { answer, _bytes: bytes }, _place: place }) {
+        match self.queue.try_send(Waiting { append, waiter: Waiter { answer, _bytes: bytes } }) {
             Ok(()) => Ok(answered),
             Err(TrySendError::Full(_)) => Err(StoreError::Overloaded),
             Err(TrySendError::Closed(_)) => Err(closed()),
@@ -162,14 +138,14 @@ impl Batcher {
 
     /// Refuses newcomers, and answers when all that waited was committed and answered.
     pub(crate) async fn close(&self) {
-        self.closing.store(true, Ordering::Release);
-        self.lanes.iter().for_each(|lane| lane.closing.notify_one());
-        let mut tasks = self.tasks.lock().await;
-        while let Some(running) = tasks.last_mut() {
+        self.closing.begun.store(true, Ordering::Release);
+        self.closing.signal.notify_one();
+        let mut task = self.task.lock().await;
+        if let Some(running) = task.as_mut() {
             if let Err(error) = running.await {
                 tracing::error!(%error, "the store's writer did not end well");
             }
-            tasks.pop();
+            *task = None;
         }
     }
 }

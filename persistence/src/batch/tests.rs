@@ -56,7 +56,7 @@ fn start(
     let calls = Calls::default();
     let backend =
         Scripted { calls: calls.clone(), verdict: Box::new(verdict), stored: Vec::new(), stores_unknown: false };
-    (Batcher::start([backend], bounds), calls)
+    (Batcher::start(backend, bounds), calls)
 }
 
 fn append(number: u64) -> Append {
@@ -147,7 +147,7 @@ async fn an_unknown_commit_is_looked_up_and_never_repeated() {
             if unknown { Err(StoreError::Unknown("cut".into())) } else { Ok(()) }
         };
         let backend = Scripted { calls: calls.clone(), verdict: Box::new(verdict), stored: Vec::new(), stores_unknown };
-        let batcher = Batcher::start([backend], Bounds::default());
+        let batcher = Batcher::start(backend, Bounds::default());
         let answers = all(&batcher, 1..=3).await;
         if stores_unknown {
             assert_eq!(answers, [Ok(1), Ok(2), Ok(3)]);

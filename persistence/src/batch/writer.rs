@@ -5,9 +5,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::mpsc;
 
-use super::{Backend, Bounds, Waiter, Waiting, cost};
+use super::{Backend, Bounds, Closing, Waiter, Waiting, cost};
 use crate::log::{Append, Appended};
 use crate::store::StoreError;
 
@@ -27,13 +27,13 @@ pub(super) async fn run(
     mut backend: impl Backend,
     mut queue: mpsc::Receiver<Waiting>,
     bounds: Bounds,
-    closing: Arc<Notify>,
+    closing: Arc<Closing>,
 ) {
     let mut open = true;
     loop {
         let first = tokio::select! {
             biased;
-            () = closing.notified(), if open => {
+            () = closing.signal.notified(), if open => {
                 queue.close();
                 open = false;
                 continue;

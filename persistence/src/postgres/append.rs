@@ -26,7 +26,7 @@ use crate::log::{Append, Appended};
 use crate::plan::{Half, HeldKey, Known, Plan, ScopedKey, judge, plan, scope};
 use crate::store::StoreError;
 
-/// Commits batches of one lane.
+/// Commits batches.
 pub(super) struct Writer {
     pub(super) connections: Arc<Connections>,
 }

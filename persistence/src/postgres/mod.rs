@@ -37,9 +37,6 @@ use crate::log::{Append, Continuity, Head, Page, ReadFrom, Retention, Revocation
 use crate::page::PageCut;
 use crate::store::{AppendFuture, Store, StoreError};
 
-/// Most lanes, and so batches under way at once. More would only make each of them smaller.
-const LANES_MAX: u32 = 4;
-
 /// Where the database is, and how it is used.
 #[derive(Clone)]
 pub struct Settings {
@@ -48,8 +45,7 @@ pub struct Settings {
     pub url: String,
     /// A standby for lists of channels and tenants, which may be a little old. Where it is away the primary is asked.
     pub replica_url: Option<String>,
-    /// Connections to the primary. Up to half of them, at most 4, commit
-    /// batches, the others read. Default 16.
+    /// Connections to the primary, at least 2. One commits batches, the others read. Default 16.
     pub connections: u32,
     /// The queue of appends.
     pub bounds: Bounds,
@@ -76,8 +72,8 @@ impl std::fmt::Debug for Settings {
 #[derive(Debug)]
 pub struct Postgres {
     batcher: Batcher,
-    /// Of the lanes.
-    writers: Arc<Connections>,
+    /// Of appends. One batch is under way at a time: two would only be smaller, and cost the database more.
+    writer: Arc<Connections>,
     /// Of everything else.
     others: Arc<Connections>,
     replica: Option<Arc<Connections>>,
@@ -85,7 +81,7 @@ pub struct Postgres {
 }
 
 impl Postgres {
-    /// Checks that the tables are of a version that this hub understands, and starts the writers on the current runtime.
+    /// Checks that the tables are of a version that this hub understands, and starts the writer on the current runtime.
     ///
     /// # Errors
     /// `Refused` when `hubbub migrate` is to be run, or the tables are of a far newer hub, or the role is one that would
@@ -94,15 +90,13 @@ impl Postgres {
         let Settings { url, replica_url, connections, bounds, seed } = settings;
         let primary = options(&url)?;
         migrate::check(&primary).await?;
-        let lanes = lanes(connections);
-        // Lanes have theirs to themselves, so that no storm of reads holds up what is to be acknowledged.
-        let writers = Arc::new(Connections::new(primary.clone(), lanes, seed));
-        let others = Arc::new(Connections::new(primary, connections.saturating_sub(lanes), seed));
+        // Appends have theirs to themselves, so that no storm of reads holds up what is to be acknowledged.
+        let writer = Arc::new(Connections::new(primary.clone(), 1, seed));
+        let others = Arc::new(Connections::new(primary, connections.saturating_sub(1), seed));
         let replica = replica_url.map(|url| Ok(Arc::new(Connections::new(options(&url)?, 2, seed)))).transpose()?;
-        let writer = || Writer { connections: writers.clone() };
-        let batcher = Batcher::start((0..lanes).map(|_| writer()), bounds);
+        let batcher = Batcher::start(Writer { connections: writer.clone() }, bounds);
         let tidying = tokio::spawn(retention::keep_tidy(Arc::downgrade(&others))).abort_handle();
-        let store = Self { batcher, writers, others, replica, tidying };
+        let store = Self { batcher, writer, others, replica, tidying };
         store.check().await?;
         Ok(store)
     }
@@ -194,7 +188,7 @@ impl Store for Postgres {
     async fn close(&self) {
         self.tidying.abort();
         self.batcher.close().await;
-        self.writers.close().await;
+        self.writer.close().await;
         self.others.close().await;
         if let Some(replica) = &self.replica {
             replica.close().await;
@@ -206,13 +200,6 @@ impl Drop for Postgres {
     fn drop(&mut self) {
         self.tidying.abort();
     }
-}
-
-/// How many lanes so many connections allow: a power of two, so that the channels of a lane are in one lane (or in a few
-/// whole ones) on nodes with another number, too.
-fn lanes(connections: u32) -> u32 {
-    let most = (connections / 2).clamp(1, LANES_MAX);
-    1 << most.ilog2()
 }
 
 /// What a standby answered; `None` when the primary is to be asked instead.

@@ -90,7 +90,7 @@ impl Sqlite {
         let present = epoch::enter(&writer, &claim, seed).await?;
         let readers = Connections::readers(&path, read_connections);
         let backend = Writer { connections: writer.clone(), present, _claim: claim.clone() };
-        let batcher = Batcher::start([backend], bounds);
+        let batcher = Batcher::start(backend, bounds);
         Ok(Self { path, seed, present, batcher, writer, readers, claim, closed: Mutex::new(false) })
     }
 

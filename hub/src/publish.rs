@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use hubbub_persistence::{Append, Appended};
 use hubbub_protocol::frame::Scope;
-use hubbub_protocol::{Data, ErrorCode, Key, Message, MessageId, Position, UserId};
+use hubbub_protocol::{Data, ErrorCode, Key, MessageId, Position, UserId};
 
 use crate::auth::permit::{Permit, Publish};
 use crate::broker::{Broker, BrokerError, Content, Envelope};
@@ -192,17 +192,7 @@ fn append_of(permit: &Permit<Publish>, draft: Draft, id: MessageId, time: u64) -
 }
 
 fn envelope_of(append: &Append) -> Envelope {
-    let message = Message {
-        channel: append.channel.channel.clone(),
-        id: append.id,
-        position: None,
-        time: append.time,
-        from: append.from.clone(),
-        key: append.key.clone(),
-        conflate_key: append.conflate_key.clone(),
-        data: append.data.clone(),
-    };
-    Envelope { channel: append.channel.clone(), content: Content::Message(message) }
+    Envelope { channel: append.channel.clone(), content: Content::Message(append.message(None)) }
 }
 
 fn at(mut envelope: Envelope, position: Option<Position>) -> Envelope {

@@ -24,6 +24,22 @@ pub struct Append {
     pub data: Data,
 }
 
+impl Append {
+    /// The message as subscribers get it; without a position it has none yet.
+    pub fn message(&self, position: Option<Position>) -> Message {
+        Message {
+            channel: self.channel.channel.clone(),
+            id: self.id,
+            position,
+            time: self.time,
+            from: self.from.clone(),
+            key: self.key.clone(),
+            conflate_key: self.conflate_key.clone(),
+            data: self.data.clone(),
+        }
+    }
+}
+
 /// How an append ended, when it did not fail.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Appended {

@@ -72,7 +72,8 @@ impl Fleet {
         println!();
         println!("clients    http://{}  (nginx; pages, /ws, /sse)", self.nginx.address());
         for (number, hub) in (1..).zip(&self.hubs) {
-            println!("node-{number}     internal http://{}  public http://{}", hub.internal(), hub.public());
+            let (internal, public, process) = (hub.internal(), hub.public(), hub.pid().unwrap_or_default());
+            println!("node-{number}     internal http://{internal}  public http://{public}  process {process}");
         }
         println!("Redis      {}", self.redis.url());
         println!("Postgres   {}  (data in {})", self.postgres.admin_url(), self.postgres.folder().display());

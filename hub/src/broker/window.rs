@@ -40,22 +40,13 @@ impl Window {
     pub(super) fn append(&mut self, append: Append, bounds: WindowBounds) -> (Appended, Option<Message>) {
         self.bounds = bounds;
         self.touched_ms = append.time;
-        let scoped = append.key.clone().map(|key| (append.publisher, key));
+        let scoped = append.key.clone().map(|key| (append.publisher.clone(), key));
         if let Some(kept) = scoped.as_ref().and_then(|key| self.keys.get(key)) {
             return (self.repeated(*kept, &append.data, append.conflate_key.as_ref()), None);
         }
         self.head += 1;
         let position = Position::new(self.epoch, self.head);
-        let message = Message {
-            channel: append.channel.channel,
-            id: append.id,
-            position: Some(position),
-            time: append.time,
-            from: append.from,
-            key: append.key,
-            conflate_key: append.conflate_key,
-            data: append.data,
-        };
+        let message = append.message(Some(position));
         self.publishers.push_back(scoped.as_ref().map(|(publisher, _)| publisher.clone()));
         if let Some(scoped) = scoped {
             self.keys.insert(scoped, Kept { id: append.id, offset: self.head, time: append.time });

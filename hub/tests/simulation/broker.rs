@@ -255,18 +255,9 @@ impl Broker for SimBroker {
 
     async fn append(&self, append: Append, bounds: WindowBounds) -> Result<Appended, BrokerError> {
         let appended = self.network.windows().append(append.clone(), bounds).await?;
-        if let Appended::At { id, position, time, duplicate: false } = appended {
-            let Append { channel, key, conflate_key, from, data, .. } = append;
-            let message = Message {
-                channel: channel.channel.clone(),
-                id,
-                position: Some(position),
-                time,
-                from,
-                key,
-                conflate_key,
-                data,
-            };
+        if let Appended::At { position, duplicate: false, .. } = appended {
+            let message = append.message(Some(position));
+            let channel = append.channel;
             self.network.with(|inner| inner.appended.entry(channel.clone()).or_default().push(message.clone()));
             self.network.carry(&Envelope { channel, content: Content::Message(message) }, false);
         }

@@ -49,6 +49,29 @@ pub(super) struct Connections {
     idle: Mutex<Vec<PgConnection>>,
 }
 
+/// Makes a connection, within so long.
+pub(super) async fn connect(options: &PgConnectOptions, within: Duration) -> Result<PgConnection, StoreError> {
+    let whom = || match options.get_socket() {
+        Some(folder) => format!("postgres in {}", folder.display()),
+        None => format!("postgres at {}:{}", options.get_host(), options.get_port()),
+    };
+    let late = |_| StoreError::Unavailable(format!("{} made no connection within {} s", whom(), within.as_secs()));
+    let connected = tokio::time::timeout(within, options.connect()).await.map_err(late)?;
+    connected.map_err(|error| match unfaulted(fault(&error)) {
+        StoreError::Unavailable(why) => StoreError::Unavailable(format!("{}: {why}", whom())),
+        error => error,
+    })
+}
+
+/// What whoever asked the store is told of a fault.
+pub(super) fn unfaulted(fault: Fault) -> StoreError {
+    match fault {
+        Fault::Failed(error) | Fault::Refused(error) => error,
+        Fault::Lost(why) | Fault::Again(why) => StoreError::Unavailable(why),
+        Fault::Moved => StoreError::Unavailable("the database moved".into()),
+    }
+}
+
 impl Connections {
     /// None is made yet. They belong to the current runtime.
     pub(super) fn new(options: PgConnectOptions, count: u32, seed: u64) -> Self {
@@ -108,7 +131,7 @@ impl Connections {
             let was_idle = idle.is_some();
             let mut connection = match idle {
                 Some(connection) => connection,
-                None => self.connect().await?,
+                None => connect(&self.options, WAIT).await?,
             };
             let done = match work.run(&mut connection).await {
                 // The next attempt is made in the new epoch.
@@ -142,15 +165,6 @@ impl Connections {
             }
         }
         Err(last)
-    }
-
-    async fn connect(&self) -> Result<PgConnection, StoreError> {
-        let late = |_| StoreError::Unavailable("no connection to the database could be made in time".into());
-        tokio::time::timeout(WAIT, self.options.connect()).await.map_err(late)?.map_err(|error| match fault(&error) {
-            Fault::Failed(error) | Fault::Refused(error) => error,
-            Fault::Lost(why) | Fault::Again(why) => StoreError::Unavailable(why),
-            Fault::Moved => StoreError::Unavailable("the database moved".into()),
-        })
     }
 
     /// Takes everything back and keeps the connection, if it is well.

@@ -5,9 +5,9 @@
 
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgConnection};
-use sqlx::{ConnectOptions, Connection, Row};
+use sqlx::{Connection, Row};
 
-use super::connections::PATIENCE;
+use super::connections::{PATIENCE, connect, unfaulted};
 use super::error::{Fault, fault};
 use super::options;
 use super::script::send;
@@ -40,7 +40,7 @@ const GRANTS: [&str; 9] = [
 /// `Unavailable` when the database can not be reached; `Refused` when a newer version of the hub has changed the tables,
 /// or the role of the nodes does not exist or would see every tenant.
 pub async fn migrate(owner_url: &str, application_role: &str) -> Result<(), StoreError> {
-    let mut connection = options(owner_url)?.connect().await.map_err(plain)?;
+    let mut connection = connect(&options(owner_url)?, PATIENCE).await?;
     let migrated = bring_up_to_date(&mut connection, application_role).await;
     // The lock ends with the connection, however this ended.
     let _ = connection.close().await;
@@ -83,9 +83,7 @@ async fn check_role(connection: &mut PgConnection, role: &str) -> Result<(), Sto
 
 /// What a node checks before it uses the tables.
 pub(super) async fn check(options: &PgConnectOptions) -> Result<(), StoreError> {
-    let late = |_| StoreError::Unavailable("no connection to the database could be made in time".into());
-    let connecting = tokio::time::timeout(PATIENCE, options.connect());
-    let mut connection = connecting.await.map_err(late)?.map_err(plain)?;
+    let mut connection = connect(options, PATIENCE).await?;
     let sql = format!(
         "BEGIN READ ONLY; SELECT max(version), row_security_active('hubbub.messages'), \
          current_setting('fsync') = 'on' AND current_setting('synchronous_commit') <> 'off' \
@@ -149,14 +147,6 @@ fn migration_error(error: MigrateError) -> StoreError {
 
 fn plain(error: sqlx::Error) -> StoreError {
     unfaulted(fault(&error))
-}
-
-fn unfaulted(fault: Fault) -> StoreError {
-    match fault {
-        Fault::Failed(error) | Fault::Refused(error) => error,
-        Fault::Lost(why) | Fault::Again(why) => StoreError::Unavailable(why),
-        Fault::Moved => StoreError::Unavailable("the database moved".into()),
-    }
 }
 
 /// The name of a role for SQL.

@@ -135,8 +135,13 @@ impl Stream {
 
     /// Reads to the line that has this text, and gives back everything up to it.
     pub(crate) fn read_until(&mut self, text: &str) -> String {
+        self.read_until_all(&[text])
+    }
+
+    /// Until each has come, in whatever order.
+    pub(crate) fn read_until_all(&mut self, texts: &[impl AsRef<str>]) -> String {
         let mut read = String::new();
-        while !read.contains(text) {
+        while !texts.iter().all(|text| read.contains(text.as_ref())) {
             assert!(self.body.read_line(&mut read).expect("more of the stream") > 0, "it ended: {read}");
         }
         read

@@ -70,20 +70,23 @@ fn one_command_is_a_fleet_and_one_signal_ends_it() {
     assert_eq!(cluster.internals.len(), 3);
     let token = token(cluster.front);
     let open = |index: usize| {
-        let mut stream =
-            Stream::open(cluster.front, &format!("/sse?channel=chat:lobby&affinity=client-{index:017}"), &token);
+        let path = format!("/sse?channel=chat:lobby&channel=feed:cpu&affinity=client-{index:017}");
+        let mut stream = Stream::open(cluster.front, &path, &token);
         stream.read_until(r#""type":"open""#);
         stream
     };
     let mut streams: Vec<Stream> = (0..STREAMS).map(open).collect();
+    let mut said = Vec::new();
     for (number, internal) in cluster.internals.iter().enumerate() {
-        let body = format!(r#"{{"channel":"chat:lobby","data":"said on hub {number}"}}"#);
-        assert_eq!(post(*internal, "/v1/publish", "dev-key", &body), 200);
+        for channel in ["chat:lobby", "feed:cpu"] {
+            let what = format!("to {channel} on hub {number}");
+            let body = format!(r#"{{"channel":"{channel}","data":"{what}"}}"#);
+            assert_eq!(post(*internal, "/v1/publish", "dev-key", &body), 200);
+            said.push(what);
+        }
     }
     for stream in &mut streams {
-        for number in 0..3 {
-            stream.read_until(&format!("said on hub {number}"));
-        }
+        stream.read_until_all(&said);
     }
     drop(streams);
     let status = cluster.interrupt();
@@ -94,7 +97,7 @@ fn one_command_is_a_fleet_and_one_signal_ends_it() {
 
     let mut cluster = Cluster::start(data.path());
     let mut stream = Stream::open(cluster.front, "/sse?channel=chat:lobby&rewind=3", &token);
-    stream.read_until("said on hub 2");
+    stream.read_until("to chat:lobby on hub 2");
     assert!(cluster.interrupt().success());
 }
 

@@ -39,7 +39,7 @@ pub(super) async fn append(
     bounds: WindowBounds,
     fresh: Epoch,
 ) -> Result<Outcome, RedisError> {
-    let mut message = message_of(append);
+    let mut message = append.message(None);
     let (mut identity, mut body) = (Vec::new(), Vec::new());
     wire::write_identity(&message, &mut identity);
     wire::write_body(&message, &mut body);
@@ -162,19 +162,6 @@ async fn ask(redis: &Redis, channels: &[&ChannelKey]) -> Result<Vec<WindowState>
         return Err(RedisError::Malformed("another number of windows than asked for"));
     }
     channels.iter().map(|_| Ok(WindowState { head: reply.head()?, past: reply.past()? })).collect()
-}
-
-fn message_of(append: &Append) -> Message {
-    Message {
-        channel: append.channel.channel.clone(),
-        id: append.id,
-        position: None,
-        time: append.time,
-        from: append.from.clone(),
-        key: append.key.clone(),
-        conflate_key: append.conflate_key.clone(),
-        data: append.data.clone(),
-    }
 }
 
 fn number(value: u64) -> Value {

@@ -28,9 +28,22 @@ enum State {
     Open(Option<Cursor<Envelope>>),
 }
 
+/// Numbers the times that a lane began to follow a channel.
+pub type Life = u64;
+
+/// Whether the log is asked where it stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Question {
+    Not,
+    Asked,
+    /// It was asked before somebody wanted to know: it will be asked again.
+    AskedBefore,
+}
+
 /// A channel with interest on this node.
 #[derive(Debug)]
 pub struct LaneChannel {
+    life: Life,
     kind: LogKind,
     state: State,
     /// The shards that want it.
@@ -39,14 +52,20 @@ pub struct LaneChannel {
     pub refilling: bool,
     /// Whether the log has to be read (again) for it.
     pub wants_refill: bool,
+    head: Question,
     max_bytes: usize,
 }
 
 impl LaneChannel {
     /// A channel whose interest is being registered; at most `max_bytes` wait meanwhile, and for a missing message later.
-    pub fn opening(kind: LogKind, max_bytes: usize) -> Self {
-        let state = State::Opening(Vec::new(), 0);
-        Self { kind, state, shards: Vec::new(), refilling: false, wants_refill: false, max_bytes }
+    pub fn opening(life: Life, kind: LogKind, max_bytes: usize) -> Self {
+        let (state, shards, head) = (State::Opening(Vec::new(), 0), Vec::new(), Question::Not);
+        Self { life, kind, state, shards, refilling: false, wants_refill: false, head, max_bytes }
+    }
+
+    /// Which time it is that the lane follows it.
+    pub fn life(&self) -> Life {
+        self.life
     }
 
     /// What its namespace remembers.
@@ -120,12 +139,34 @@ impl LaneChannel {
         }
     }
 
-    /// The log says that it stands here: was something missed?
-    pub fn compare(&mut self, head: Position) {
-        let here = self.position();
-        if here.is_some_and(|here| here.epoch != head.epoch || here.offset < head.offset) {
+    /// Somebody wants to know whether something was missed. Answers whether the log is to be asked now.
+    pub fn asks_head(&mut self) -> bool {
+        match self.head {
+            _ if self.kind == LogKind::None => false,
+            // Its log is read when it opens, at the latest.
+            _ if !self.is_open() => {
+                self.wants_refill = true;
+                false
+            }
+            Question::Not => {
+                self.head = Question::Asked;
+                true
+            }
+            Question::Asked | Question::AskedBefore => {
+                self.head = Question::AskedBefore;
+                false
+            }
+        }
+    }
+
+    /// The log says that it stands here (`None`: it said nothing): was something missed? Answers whether it is to be asked again.
+    pub fn compare(&mut self, head: Option<Position>) -> bool {
+        let missed = |here: Position, head: Position| here.epoch != head.epoch || here.offset < head.offset;
+        let asked = std::mem::replace(&mut self.head, Question::Not);
+        if self.position().zip(head).is_some_and(|(here, head)| missed(here, head)) {
             self.wants_refill = true;
         }
+        head.is_none() || asked == Question::AskedBefore
     }
 
     /// Takes a page of the log that begins where the cursor stood when it was `asked` for; answers what may leave now.

@@ -2,17 +2,18 @@
 //! [`LaneChannel`] decides: asks the broker and the logs, encodes, and hands each delivery to the shards that want it.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 use hubbub_persistence::{Entry, Head, Page, ReadFrom};
 use hubbub_protocol::channel::ChannelKey;
 use hubbub_protocol::frame::ServerFrame;
 use hubbub_protocol::{GapReason, Position};
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, SemaphorePermit, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until};
 
-use super::channel::{LaneChannel, Out, gap_frame};
+use super::channel::{LaneChannel, Life, Out, gap_frame};
 use super::{Command, Parts};
 use crate::broker::{Content, Envelope, Incoming};
 use crate::encoded::Encoded;
@@ -22,16 +23,26 @@ use crate::shard::mail::{Delivery, Mail};
 
 /// How often the logs of durable channels are asked whether they moved without a delivery.
 const TAIL_SWEEP: Duration = Duration::from_secs(2);
-/// Channels in one question of the tail sweep.
-const TAIL_SWEEP_CHANNELS: usize = 512;
+/// Channels in one question for heads.
+const HEADS_AT_ONCE: usize = 512;
+/// Reads of each kind of log that one lane has under way at once: after a storm of attaches, or where much was missed, the
+/// others wait here and not at the log, which would give up.
+const READS_AT_ONCE: usize = 32;
 /// Pause before a log that did not answer is asked again.
 const REFILL_RETRY: Duration = Duration::from_secs(1);
 
 /// What a question to the broker or a log brought.
 enum Answer {
-    Opened(ChannelKey, Result<Option<Page>, LogError>),
+    Opened(ChannelKey, Life, Result<Option<Page>, LogError>),
     Refilled(ChannelKey, Position, Result<(Resumption, Page), LogError>),
     Heads(Vec<ChannelKey>, Result<Vec<Head>, LogError>),
+}
+
+/// Who may read which kind of log now. A log that hangs does not hold up the reads of the other.
+#[derive(Clone)]
+struct Turns {
+    durable: Arc<Semaphore>,
+    window: Arc<Semaphore>,
 }
 
 /// One lane, running in one task.
@@ -41,14 +52,15 @@ pub(super) struct Lane {
     /// Channels with a missing message, by when it is looked for in the log.
     late: VecDeque<(Instant, ChannelKey)>,
     questions: JoinSet<Answer>,
+    turns: Turns,
+    lives: Life,
     started: Instant,
-    sweeping: bool,
 }
 
 impl Lane {
     pub(super) fn new(parts: Parts) -> Self {
         let (channels, late, questions) = (HashMap::new(), VecDeque::new(), JoinSet::new());
-        Self { parts, channels, late, questions, started: Instant::now(), sweeping: false }
+        Self { parts, channels, late, questions, turns: Turns::new(), lives: 0, started: Instant::now() }
     }
 
     /// Runs until the node drops its end of the queues.
@@ -92,11 +104,13 @@ impl Lane {
             }
             return;
         }
-        let mut opening = LaneChannel::opening(kind, self.parts.limits.reorder_bytes);
+        self.lives += 1;
+        let life = self.lives;
+        let mut opening = LaneChannel::opening(life, kind, self.parts.limits.reorder_bytes);
         opening.shards.push(shard);
         self.channels.insert(channel.clone(), opening);
         let Parts { broker, logs, limits, .. } = &self.parts;
-        let (broker, logs) = (broker.clone(), logs.clone());
+        let (broker, logs, turns) = (broker.clone(), logs.clone(), self.turns.clone());
         let (limit, bytes) = (limits.hot_messages as u32, limits.hot_bytes);
         self.questions.spawn(async move {
             let registered = broker.subscribe(std::slice::from_ref(&channel)).await;
@@ -104,9 +118,12 @@ impl Lane {
                 Err(error) => Err(error.into()),
                 Ok(()) if kind == LogKind::None => Ok(None),
                 // One read tells where the log stands and what those who resume will ask for.
-                Ok(()) => logs.read(kind, &channel, ReadFrom::Before(u64::MAX), limit, bytes).await.map(Some),
+                Ok(()) => {
+                    let _turn = turns.take(kind).await;
+                    logs.read(kind, &channel, ReadFrom::Before(u64::MAX), limit, bytes).await.map(Some)
+                }
             };
-            Answer::Opened(channel, page)
+            Answer::Opened(channel, life, page)
         });
     }
 
@@ -116,33 +133,35 @@ impl Lane {
         if known.shards.is_empty() {
             self.channels.remove(channel);
             self.parts.hot.close(channel);
-            if let Err(error) = self.parts.broker.unsubscribe(std::slice::from_ref(channel)).await {
-                // What still comes is dropped below: nobody wants it.
-                tracing::warn!(%channel, %error, "could not end the interest in a channel");
-            }
+            self.end_interest(channel).await;
+        }
+    }
+
+    async fn end_interest(&self, channel: &ChannelKey) {
+        if let Err(error) = self.parts.broker.unsubscribe(std::slice::from_ref(channel)).await {
+            // What still comes is dropped: nobody wants it.
+            tracing::warn!(%channel, %error, "could not end the interest in a channel");
         }
     }
 
     async fn take_answer(&mut self, answer: Answer) {
         match answer {
-            Answer::Opened(channel, page) => self.opened(channel, page).await,
+            Answer::Opened(channel, life, page) => self.opened(channel, life, page).await,
             Answer::Refilled(channel, asked, read) => self.refilled(channel, asked, read).await,
-            Answer::Heads(channels, heads) => {
-                self.sweeping = false;
-                let Ok(heads) = heads else { return };
-                for (channel, head) in channels.into_iter().zip(heads) {
-                    if let Some(known) = self.channels.get_mut(&channel) {
-                        known.compare(head.position);
-                    }
-                    self.refill_if_wanted(&channel);
-                }
-            }
+            Answer::Heads(channels, heads) => self.compare(channels, heads),
         }
     }
 
-    async fn opened(&mut self, channel: ChannelKey, page: Result<Option<Page>, LogError>) {
+    async fn opened(&mut self, channel: ChannelKey, life: Life, page: Result<Option<Page>, LogError>) {
         let now = self.now_ms();
-        let Some(known) = self.channels.get_mut(&channel).filter(|known| !known.is_open()) else { return };
+        let Some(known) = self.channels.get_mut(&channel) else {
+            // Nobody wants it any more, and the interest may have been registered after it was ended.
+            return self.end_interest(&channel).await;
+        };
+        // Of an earlier time: it does not say what the channel has missed since.
+        if known.life() != life {
+            return;
+        }
         let (position, out) = match page {
             Ok(page) => {
                 let head = page.as_ref().map(|page| page.head.position);
@@ -160,6 +179,7 @@ impl Lane {
         }
         if position.is_err() {
             self.channels.remove(&channel);
+            self.end_interest(&channel).await;
         }
         for shard in shards {
             let (channel, position) = (channel.clone(), position.clone());
@@ -181,14 +201,7 @@ impl Lane {
                 }
                 self.emit(&channel, out).await;
             }
-            Incoming::Sweep(channels) => {
-                for channel in channels {
-                    if let Some(known) = self.channels.get_mut(&channel) {
-                        known.wants_refill = known.kind() != LogKind::None;
-                    }
-                    self.refill_if_wanted(&channel);
-                }
-            }
+            Incoming::Sweep(channels) => self.ask_heads(channels),
         }
     }
 
@@ -201,8 +214,10 @@ impl Lane {
     /// What is missing for longer than nodes race is read from the log.
     fn look_for_late(&mut self) {
         let reorder_ms = self.parts.limits.reorder_ms;
+        // One clock for the whole turn: what is put back is not due in it.
+        let looked = Instant::now();
         let now = self.now_ms();
-        while let Some((_, channel)) = self.late.pop_front_if(|(at, _)| *at <= Instant::now()) {
+        while let Some((_, channel)) = self.late.pop_front_if(|(at, _)| *at <= looked) {
             let Some(known) = self.channels.get_mut(&channel) else { continue };
             match known.waiting_since() {
                 Some(since) if since + reorder_ms <= now => known.wants_refill = true,
@@ -225,8 +240,11 @@ impl Lane {
         (known.wants_refill, known.refilling) = (false, true);
         let (logs, kind, channel) = (self.parts.logs.clone(), known.kind(), channel.clone());
         let (limit, bytes) = (self.parts.limits.page_messages, self.parts.limits.page_bytes);
+        let turns = self.turns.clone();
         self.questions.spawn(async move {
+            let turn = turns.take(kind).await;
             let read = read_on(&logs, kind, &channel, position, limit, bytes).await;
+            drop(turn);
             if read.is_err() {
                 sleep(REFILL_RETRY).await;
             }
@@ -253,21 +271,53 @@ impl Lane {
     }
 
     fn sweep_tails(&mut self) {
-        if self.sweeping {
-            return;
-        }
         let durable = |(channel, known): (&ChannelKey, &LaneChannel)| {
             (known.kind() == LogKind::Durable && known.is_open()).then(|| channel.clone())
         };
-        let channels: Vec<_> = self.channels.iter().filter_map(durable).collect();
-        self.sweeping = !channels.is_empty();
-        for channels in channels.chunks(TAIL_SWEEP_CHANNELS) {
-            let (logs, channels) = (self.parts.logs.clone(), channels.to_vec());
-            self.questions.spawn(async move {
-                let heads = logs.heads(LogKind::Durable, &channels).await;
-                Answer::Heads(channels, heads)
-            });
+        let channels = self.channels.iter().filter_map(durable).collect();
+        self.ask_heads(channels);
+    }
+
+    /// Asks the logs where they stand, for each channel once at a time: what was asked before this does not count.
+    fn ask_heads(&mut self, channels: Vec<ChannelKey>) {
+        let (mut durable, mut window) = (Vec::new(), Vec::new());
+        for channel in channels {
+            let Some(known) = self.channels.get_mut(&channel) else { continue };
+            if known.asks_head() {
+                match known.kind() {
+                    LogKind::Durable => durable.push(channel),
+                    LogKind::Window => window.push(channel),
+                    LogKind::None => {}
+                }
+            }
         }
+        for (kind, channels) in [(LogKind::Durable, durable), (LogKind::Window, window)] {
+            for channels in channels.chunks(HEADS_AT_ONCE) {
+                let (logs, channels) = (self.parts.logs.clone(), channels.to_vec());
+                self.questions.spawn(async move {
+                    let heads = logs.heads(kind, &channels).await;
+                    if heads.is_err() {
+                        sleep(REFILL_RETRY).await;
+                    }
+                    Answer::Heads(channels, heads)
+                });
+            }
+        }
+    }
+
+    /// Reads what the heads show to be missing.
+    fn compare(&mut self, channels: Vec<ChannelKey>, heads: Result<Vec<Head>, LogError>) {
+        let mut heads = heads.into_iter().flatten();
+        let mut again = Vec::new();
+        for channel in channels {
+            let head = heads.next();
+            let Some(known) = self.channels.get_mut(&channel) else { continue };
+            if known.compare(head.map(|head| head.position)) {
+                again.push(channel.clone());
+            }
+            self.refill_if_wanted(&channel);
+        }
+        self.ask_heads(again);
     }
 
     /// Hands what leaves to the shards that want it, then reads the log if the channel asks for it.
@@ -286,6 +336,24 @@ impl Lane {
 
     fn now_ms(&self) -> u64 {
         self.started.elapsed().as_millis() as u64
+    }
+}
+
+impl Turns {
+    fn new() -> Self {
+        let turns = || Arc::new(Semaphore::new(READS_AT_ONCE));
+        Self { durable: turns(), window: turns() }
+    }
+
+    /// Free again when it is dropped.
+    async fn take(&self, kind: LogKind) -> Option<SemaphorePermit<'_>> {
+        let turns = match kind {
+            LogKind::Durable => &self.durable,
+            LogKind::Window => &self.window,
+            LogKind::None => return None,
+        };
+        // Never closed.
+        turns.acquire().await.ok()
     }
 }
 

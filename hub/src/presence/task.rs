@@ -177,7 +177,8 @@ impl Task {
     fn start_what_is_due(&mut self) {
         let now = Instant::now();
         if self.away_until.is_none() {
-            if !self.lost.is_empty() && !self.renewing {
+            // Never beside an enter: what was entered under the lease before would count as standing under the new one.
+            if !self.lost.is_empty() && !self.renewing && !self.entering {
                 self.renew();
             }
             if !self.renewing && !self.entering && self.book.has_news() {

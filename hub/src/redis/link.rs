@@ -1,8 +1,9 @@
 //! The link: sends commands, tells what their failures mean, and keeps the breaker.
 
 use std::fmt::{self, Display};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 use fred::clients::{Client, WithOptions};
@@ -42,13 +43,13 @@ struct Inner {
     settings: Settings,
     config: Config,
     places: Vec<Arc<Place>>,
-    turn: AtomicUsize,
+    turn: AtomicU64,
     gate: Mutex<Gate>,
     /// When it last answered, in milliseconds since `began`.
     answered: AtomicU64,
     began: Instant,
     clock: Arc<Clock>,
-    tasks: Vec<AbortHandle>,
+    tasks: OnceLock<Vec<AbortHandle>>,
 }
 
 /// The breaker, and the last failure.
@@ -66,16 +67,26 @@ impl Redis {
         drop(connect::commander(config.clone(), &settings)?);
         let places: Vec<Arc<Place>> = (0..settings.connections.max(1)).map(|_| Arc::default()).collect();
         let gate = Gate { breaker: Breaker::new(settings.breaker), why: "not connected yet".into() };
-        let inner = Arc::new_cyclic(|inner: &Weak<Inner>| {
-            let mut tasks = vec![tokio::spawn(probe(inner.clone())).abort_handle()];
-            for place in &places {
-                let (place, config, settings, inner) = (place.clone(), config.clone(), settings.clone(), inner.clone());
-                let tend = async move { place.tend(config, settings, |event| hear(&inner, event)).await };
-                tasks.push(tokio::spawn(tend).abort_handle());
-            }
-            let (gate, began, turn) = (Mutex::new(gate), Instant::now(), AtomicUsize::new(0));
-            Inner { settings, config, places, turn, gate, answered: AtomicU64::new(0), began, clock, tasks }
+        let inner = Arc::new(Inner {
+            settings,
+            config,
+            places,
+            turn: AtomicU64::new(0),
+            gate: Mutex::new(gate),
+            answered: AtomicU64::new(0),
+            began: Instant::now(),
+            clock,
+            tasks: OnceLock::new(),
         });
+        let mut tasks = vec![tokio::spawn(probe(Arc::downgrade(&inner))).abort_handle()];
+        for place in &inner.places {
+            let (place, config, settings) = (place.clone(), inner.config.clone(), inner.settings.clone());
+            let inner = Arc::downgrade(&inner);
+            let tend = async move { place.tend(config, settings, |event| hear(&inner, event)).await };
+            tasks.push(tokio::spawn(tend).abort_handle());
+        }
+        // Set here alone.
+        let _ = inner.tasks.set(tasks);
         Ok(Self(inner))
     }
 
@@ -87,19 +98,21 @@ impl Redis {
 
     /// Runs a script, once.
     pub async fn run(&self, script: &Script, keys: Vec<String>, args: Vec<Value>) -> Result<Value, RedisError> {
+        let way = keys.first().and_then(|key| tag_of(key));
         // Boxed: the library's futures are large, and callers stack them.
-        self.guarded(|client| Box::pin(async move { script.run(&client, keys, args).await })).await
+        self.guarded(way, |client| Box::pin(async move { script.run(&client, keys, args).await })).await
     }
 
     /// Sends a command, once. It goes where its first argument lives.
     pub async fn command(&self, name: &'static str, args: Vec<Value>) -> Result<Value, RedisError> {
         let command = CustomCommand::new_static(name, ClusterHash::FirstValue, false);
-        self.guarded(|client| Box::pin(async move { client.custom(command, args).await })).await
+        let way = args.first().and_then(Value::as_str).and_then(|key| tag_of(&key));
+        self.guarded(way, |client| Box::pin(async move { client.custom(command, args).await })).await
     }
 
     /// Asks for nothing: an answer shows that Redis is there, a failure counts as every other.
     pub(crate) async fn ping(&self) -> Result<(), RedisError> {
-        self.guarded(|client| Box::pin(ping(client))).await.map(drop)
+        self.guarded(None, |client| Box::pin(ping(client))).await.map(drop)
     }
 
     /// Whether it answered anything in the last so many milliseconds.
@@ -130,14 +143,18 @@ impl Redis {
         Ok((client, once))
     }
 
-    async fn guarded<F>(&self, ask: impl FnOnce(WithOptions<Client>) -> F) -> Result<Value, RedisError>
+    async fn guarded<F>(
+        &self,
+        way: Option<u64>,
+        ask: impl FnOnce(WithOptions<Client>) -> F,
+    ) -> Result<Value, RedisError>
     where
         F: Future<Output = Result<Value, Error>>,
     {
         if let State::Away(why) = self.state() {
             return Err(RedisError::Away(why));
         }
-        let result = self.0.ask(ask).await.map_err(|error| meaning(&error));
+        let result = self.0.ask(way, ask).await.map_err(|error| meaning(&error));
         self.0.record(&result);
         result
     }
@@ -150,13 +167,14 @@ impl fmt::Debug for Redis {
 }
 
 impl Inner {
-    /// Asks whoever stands in the next place in turn.
-    async fn ask<F>(&self, ask: impl FnOnce(WithOptions<Client>) -> F) -> Result<Value, Error>
+    /// Asks whoever stands in the place of this way, or in the next place in turn. What has one tag takes one way, so that it
+    /// arrives in the order in which it was sent.
+    async fn ask<F>(&self, way: Option<u64>, ask: impl FnOnce(WithOptions<Client>) -> F) -> Result<Value, Error>
     where
         F: Future<Output = Result<Value, Error>>,
     {
-        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
-        self.places[turn % self.places.len()].ask(Duration::from_millis(self.settings.command_ms), ask).await
+        let place = way.unwrap_or_else(|| self.turn.fetch_add(1, Ordering::Relaxed)) as usize % self.places.len();
+        self.places[place].ask(Duration::from_millis(self.settings.command_ms), ask).await
     }
 
     fn record<T>(&self, result: &Result<T, RedisError>) {
@@ -166,7 +184,10 @@ impl Inner {
             Err(RedisError::Away(why)) => {
                 metrics::counter!("hubbub_redis_failures_total").increment(1);
                 gate.why.clone_from(why);
-                if gate.breaker.record(false, now) {
+                // One shard of a cluster may hang, and with it many commands at once, while the others answer.
+                let others_answer = self.config.server.is_clustered()
+                    && now.saturating_sub(self.answered.load(Ordering::Relaxed)) < self.settings.command_ms;
+                if !others_answer && gate.breaker.record(false, now) {
                     tracing::warn!(why, "Redis is away; commands fail at once until it answers probes");
                 }
             }
@@ -178,7 +199,7 @@ impl Inner {
     }
 
     async fn probe(&self) {
-        let result = self.ask(ping).await;
+        let result = self.ask(None, ping).await;
         let now = self.now();
         let mut gate = self.gate();
         if let Err(error) = &result {
@@ -201,7 +222,7 @@ impl Inner {
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        for task in &self.tasks {
+        for task in self.tasks.get().into_iter().flatten() {
             task.abort();
         }
     }
@@ -230,6 +251,15 @@ async fn probe(inner: Weak<Inner>) {
 async fn ping(client: WithOptions<Client>) -> Result<Value, Error> {
     let ping = CustomCommand::new_static("PING", ClusterHash::Random, false);
     client.custom(ping, Vec::<Value>::new()).await
+}
+
+/// The way of everything with the same tag.
+fn tag_of(key: &str) -> Option<u64> {
+    let (_, behind) = key.split_once('{')?;
+    let (tag, _) = behind.split_once('}')?;
+    let mut hasher = DefaultHasher::new();
+    tag.hash(&mut hasher);
+    Some(hasher.finish())
 }
 
 /// What a failure means for whoever asked.

@@ -6,14 +6,19 @@ mod suite;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use hubbub::broker::memory::{Bus, MemoryBroker};
 use hubbub::broker::{Broker, Inbox, Incoming};
 use hubbub::clock::Clock;
 use hubbub::presence::memory::{Board, MemoryRoster};
+use hubbub::presence::redis::RedisRoster;
+use hubbub::presence::roster::{Bounds, Entered, Lease, Roster};
+use hubbub_local::redis::Sentinel;
 use hubbub_protocol::channel::ChannelKey;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use suite::{BOUNDS, Fleet, Node, Told};
 
@@ -74,4 +79,40 @@ async fn the_documented_rules_of_access_are_enough() {
 async fn a_cluster_owes_the_same() {
     let cluster = servers::OneCluster::new().await;
     suite::every_one(&cluster).await;
+}
+
+/// What the primary had not yet told its replica is gone with it: nobody may go on as if it were there.
+#[tokio::test]
+async fn a_failover_that_lost_something_begins_every_lease_anew() {
+    let mut sentinel = Sentinel::start(1).expect("a primary and a replica");
+    let bounds = Bounds { lease_ms: 60_000, ..BOUNDS };
+    let join = || RedisRoster::new(servers::redis(&sentinel.url(), "hubbub"), rand::random(), bounds);
+    let (node, other, channel) = (join(), join(), suite::key("chat:lobby"));
+    let entered = |entered: Vec<Entered>| match entered[..] {
+        [Entered::Done { version, .. }] => Some(version),
+        _ => None,
+    };
+    suite::enter(&(node.clone() as Node), &channel, "ada", Some(1)).await;
+    let old = sentinel.primary_port().expect("a primary");
+    sentinel.wait_until_healthy().expect("the replica follows");
+    sentinel.stop_replication().expect("it stops");
+    let lost = suite::enter(&(node.clone() as Node), &channel, "bo", Some(1)).await;
+    sentinel.kill_primary().expect("killed");
+    sentinel.wait_for_primary_other_than(old).expect("the replica takes over");
+
+    let end = Instant::now() + Duration::from_secs(30);
+    let lease = loop {
+        match node.renew(vec![node.part(&channel)]).await[0] {
+            Lease::Away => assert!(Instant::now() < end, "Redis is not found again"),
+            known => break known,
+        }
+    };
+    assert_eq!(lease, Lease::Begun, "what was entered last may be missing");
+    let next = loop {
+        if let Some(version) = entered(other.enter(vec![suite::entry(&channel, "cy", Some(1))]).await) {
+            break version;
+        }
+        assert!(Instant::now() < end, "Redis is not found again");
+    };
+    assert!(next > lost, "{next} is not above {lost}, which was told");
 }

@@ -135,7 +135,7 @@ fn node(url: &str, prefix: &str) -> Node {
     RedisRoster::new(redis(url, prefix), rand::random(), BOUNDS)
 }
 
-fn redis(url: &str, prefix: &str) -> Redis {
+pub(crate) fn redis(url: &str, prefix: &str) -> Redis {
     Redis::start(Settings { prefix: prefix.to_owned(), ..Settings::of(url) }, Arc::new(Clock::System))
         .expect("the settings can work")
 }

@@ -115,11 +115,12 @@ impl Connections {
         }
     }
 
-    /// In the order of asking.
+    /// In the order of asking. Where none becomes free in time too much is asked at once; that does not say that the database
+    /// is away.
     async fn permit(&self) -> Result<OwnedSemaphorePermit, StoreError> {
         tokio::time::timeout(WAIT, self.permits.clone().acquire_owned())
             .await
-            .map_err(|_| StoreError::Unavailable("no connection to the database became free in time".into()))?
+            .map_err(|_| StoreError::Overloaded)?
             .map_err(|_| StoreError::Unavailable("the store is closed".into()))
     }
 

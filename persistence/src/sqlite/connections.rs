@@ -63,7 +63,7 @@ impl Connections {
     pub(super) async fn lend(&self) -> Result<Lent<'_>, StoreError> {
         let permit = tokio::time::timeout(WAIT, self.permits.acquire())
             .await
-            .map_err(|_| StoreError::Unavailable("no connection to the database became free in time".into()))?
+            .map_err(|_| StoreError::Overloaded)?
             .map_err(|_| StoreError::Unavailable("the store is closed".into()))?;
         let idle = self.idle().pop();
         let connection = match idle {

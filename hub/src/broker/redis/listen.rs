@@ -37,6 +37,9 @@ const AT_ONCE: usize = 512;
 const REQUESTS_AT_ONCE: usize = 1_024;
 /// Time for a silent connection to show that it is alive, in the middle of a repair that must end within 5 s.
 const SIGN_OF_LIFE: Duration = Duration::from_millis(500);
+/// How long a connection that had an error, or was not subscribed whole, is given to be made anew before everything is
+/// subscribed again on whatever there is, in milliseconds. In a cluster an error may be of a server that is needed no more.
+const STALE_MS: u64 = 1_000;
 /// First and longest pause before a new session.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
 /// How long a heartbeat's counter outlives its last beat, in milliseconds.
@@ -97,6 +100,8 @@ struct Session {
     errors: Receiver<(Error, Option<fred::types::config::Server>)>,
     /// Buckets whose heartbeat is subscribed.
     beats: HashSet<u16>,
+    /// Since when something may not be subscribed any more.
+    stale_since: Option<u64>,
     jitter: u64,
 }
 
@@ -122,8 +127,9 @@ impl Session {
         let (reconnected, errors) = (client.reconnect_rx(), client.error_rx());
         let jitter = u64::from(shared.incarnation[0]) * JITTER_MS / 256;
         let shared = shared.clone();
+        let (beats, stale_since) = (HashSet::new(), None);
         let mut session =
-            Self { shared, number, client, once, reader, reconnected, errors, beats: HashSet::new(), jitter };
+            Self { shared, number, client, once, reader, reconnected, errors, beats, stale_since, jitter };
         let client = session.client.clone();
         let away = |error: Error| RedisError::Away(error.to_string());
         answer_while(requests, client.init()).await.map_err(away)?;
@@ -140,15 +146,12 @@ impl Session {
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let done = tokio::select! {
-                request = requests.recv() => self.answer(request?, requests).await,
+                biased;
+                // Errors are older than the reconnect that ended them.
+                event = self.errors.recv() => self.has_failed(event),
                 event = self.reconnected.recv() => self.reconnect(event).await,
-                event = self.errors.recv() => {
-                    if let Ok((error, _)) = event {
-                        self.shared.lost(error.to_string());
-                    }
-                    Ok(())
-                }
                 _ = look.tick() => self.look().await,
+                request = requests.recv() => self.answer(request?, requests).await,
             };
             if let Err(why) = done {
                 return Some(why);
@@ -174,6 +177,19 @@ impl Session {
         self.unless_away(subscribed)
     }
 
+    /// A connection had an error; what made it new tells so later.
+    fn has_failed(
+        &mut self,
+        event: Result<(Error, Option<fred::types::config::Server>), RecvError>,
+    ) -> Result<(), String> {
+        match event {
+            Ok((error, _)) => self.is_stale(error.to_string()),
+            Err(RecvError::Lagged(_)) => self.is_stale("many errors of the connection".into()),
+            Err(RecvError::Closed) => return Err("the client ended".into()),
+        }
+        Ok(())
+    }
+
     /// A connection is new: nothing is subscribed on it, and nobody knows what was said meanwhile.
     async fn reconnect(&mut self, event: Result<fred::types::config::Server, RecvError>) -> Result<(), String> {
         if matches!(event, Err(RecvError::Closed)) {
@@ -192,21 +208,30 @@ impl Session {
         }
         let wishes = self.shared.interest().in_bucket(bucket);
         self.subscribe(wishes).await?;
+        if bucket.is_none() {
+            self.stale_since = None;
+        }
         self.shared.hears();
         self.sweep(bucket, if bucket.is_none() { "connected" } else { "silent" }).await;
         Ok(())
     }
 
     /// A command that fails because the connection is being made anew is part of that; another failure ends the session.
-    fn unless_away(&self, result: Result<(), Error>) -> Result<(), String> {
+    fn unless_away(&mut self, result: Result<(), Error>) -> Result<(), String> {
         match result {
             Err(error) if self.client.state() == ClientState::Connected => Err(error.to_string()),
             Err(error) => {
-                self.shared.lost(error.to_string());
+                self.is_stale(error.to_string());
                 Ok(())
             }
             Ok(()) => Ok(()),
         }
+    }
+
+    /// Something may not be subscribed any more, until everything was subscribed anew.
+    fn is_stale(&mut self, why: String) {
+        self.stale_since.get_or_insert(self.shared.now());
+        self.shared.lost(why);
     }
 
     /// One command per channel, many on their way: so each has one answer, and a redirect of a cluster is that channel's.
@@ -237,6 +262,10 @@ impl Session {
         }
         if self.client.state() != ClientState::Connected {
             return Ok(());
+        }
+        if self.stale_since.is_some_and(|since| self.shared.now().saturating_sub(since) >= STALE_MS) {
+            let refreshed = self.refresh(None).await;
+            self.unless_away(refreshed)?;
         }
         for bucket in self.beat() {
             self.revive(bucket).await?;
@@ -284,6 +313,8 @@ impl Session {
             .map(|before| self.shared.interest_mut().forget(before));
         let gone = gone.unwrap_or_default();
         let buckets: HashSet<u16> = gone.iter().map(|wish| wish.bucket).collect();
+        // Without a connection nothing is subscribed; asking all the same would wait for one.
+        let mut answers = self.client.state() == ClientState::Connected;
         for bucket in buckets {
             let mut names: Vec<String> =
                 gone.iter().filter(|wish| wish.bucket == bucket).map(|wish| wish.name.to_string()).collect();
@@ -291,8 +322,8 @@ impl Session {
                 self.shared.pulses().of.remove(&bucket);
                 names.push(names::beat(&self.shared.redis, bucket)[1].clone());
             }
-            // Where it fails the connection is gone, and with it the subscription.
-            let _ = self.client.sunsubscribe(names).await;
+            // Where it fails the connection is gone, and with it the subscription; one that is silent is found by its pulse.
+            answers = answers && timeout(SIGN_OF_LIFE, self.once.sunsubscribe(names)).await.is_ok();
         }
     }
 

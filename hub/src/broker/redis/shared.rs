@@ -160,7 +160,7 @@ impl Shared {
     /// Lets go what nobody will answer any more.
     pub(super) fn forget_unanswered(&self) {
         let now = self.now();
-        self.unanswered().retain(|_, since| now - *since < UNANSWERED_MS);
+        self.unanswered().retain(|_, since| now.saturating_sub(*since) < UNANSWERED_MS);
     }
 
     fn unanswered(&self) -> MutexGuard<'_, HashMap<MessageId, u64>> {

@@ -1,10 +1,11 @@
 -- What the scripts of presence share. Everything of a bucket lives under seven keys and key prefixes with its hash tag:
 --   NODES                        set: the incarnations of nodes that hold a lease here, or did until they are reaped
---   LEASE <incarnation>          there while the incarnation counts
+--   LEASE <incarnation>          there while the incarnation counts: the life of Redis in which it began
 --   ROOMS <incarnation>          set: the channels in which it has entries
 --   HELD  <incarnation> <channel>  hash: user → connections
 --   USERS <channel>              sorted set, by name: every user with an entry of whatever incarnation
---   META  <channel>              hash: v version, l 1 when large, c version that was counted last, t when, in ms
+--   META  <channel>              hash: v version, r the life of Redis that gave it, l 1 when large, c version that was counted last,
+--                                t when, in ms
 --   TOPIC <channel>              the pub/sub channel
 -- Versions are numbers below 2^53, which Lua holds exactly; '%.0f' writes them without an exponent.
 local NODES, LEASE, ROOMS, HELD, USERS, META, TOPIC = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
@@ -18,6 +19,17 @@ end
 local function microseconds()
   local time = redis.call('TIME')
   return time[1] * 1000000 + time[2]
+end
+
+-- The life of this Redis. It differs after a restart, a failover and a restore: what another life wrote last may be missing.
+local life
+local function replication()
+  if not life then
+    local all = redis.call('INFO', 'replication')
+    local _, at = string.find(all, 'master_replid:', 1, true)
+    life = string.sub(all, at + 1, string.find(all, '\r', at, true) - 1)
+  end
+  return life
 end
 
 local function held(incarnation, channel)
@@ -49,11 +61,14 @@ end
 
 -- Numbers a join ('\0') or a leave ('\1') of a channel and tells it where that is due.
 local function change(channel, event, user, above, silent, list_users)
-  local m = redis.call('HMGET', META .. channel, 'v', 'l')
-  local version = math.max(tonumber(m[1]) or microseconds(), above) + 1
+  local m = redis.call('HMGET', META .. channel, 'v', 'l', 'r')
+  local version = tonumber(m[1])
+  -- Versions of another life may have been told and forgotten. They are below the time: nothing changes a million times a second.
+  if not version or m[3] ~= replication() then version = math.max(version or 0, microseconds()) end
+  version = math.max(version, above) + 1
   local count = redis.call('ZCARD', USERS .. channel)
   local large = count > list_users or (m[2] == '1' and count > math.floor(list_users / 4) * 3)
-  redis.call('HSET', META .. channel, 'v', text(version), 'l', large and '1' or '0')
+  redis.call('HSET', META .. channel, 'v', text(version), 'r', replication(), 'l', large and '1' or '0')
   if count == 0 then
     redis.call('PEXPIRE', META .. channel, MEMORY)
   elseif count == 1 and event == '\0' then

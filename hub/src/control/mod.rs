@@ -8,10 +8,10 @@ use std::sync::Arc;
 use hubbub_persistence::{Revocation, RevokedSubject, Store, StoreError};
 use hubbub_protocol::CloseCode;
 use hubbub_protocol::channel::{ChannelKey, ChannelName, TenantId, UserId};
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::auth::revocation::Revocations;
-use crate::broker::{Broker, Content, Envelope, Order, control_channel};
+use crate::broker::{Broker, Content, Envelope, Order, Scope, control_channel};
 use crate::deliver::hot::Hot;
 use crate::shard::mail::{CloseOrder, ConnectionReport, Mail, Mailbox, ShardReport};
 
@@ -23,18 +23,21 @@ pub struct Control {
     broker: Arc<dyn Broker>,
     revocations: Arc<Revocations>,
     hot: Hot,
+    untold: mpsc::Sender<Order>,
 }
 
 impl Control {
-    /// Over these shards; revocations are remembered in the store, orders travel by the broker.
+    /// Over these shards; revocations are remembered in the store, orders travel by the broker. What could not be told goes to
+    /// `untold`, to be told later.
     pub fn new(
         shards: Arc<[Mailbox]>,
         store: Arc<dyn Store>,
         broker: Arc<dyn Broker>,
         revocations: Arc<Revocations>,
         hot: Hot,
+        untold: mpsc::Sender<Order>,
     ) -> Self {
-        Self { shards, store, broker, revocations, hot }
+        Self { shards, store, broker, revocations, hot, untold }
     }
 
     /// Closes the connections of a user on every node; answers how many there were on this one.
@@ -107,11 +110,22 @@ impl Control {
         if self.revocations.insert(revocation) { self.close(order).await } else { 0 }
     }
 
-    /// Best effort: what is not told is found in the store.
+    /// Now, or as soon as the link is well. Until then others find revocations in the store.
     async fn tell(&self, order: Order) {
+        if !self.told(order.clone()).await && self.untold.try_send(order).is_err() {
+            tracing::warn!("an order could not be told to other nodes, and too many wait for that");
+        }
+    }
+
+    /// Tells an order. Answers whether other nodes hear it.
+    async fn told(&self, order: Order) -> bool {
         let envelope = Envelope { channel: control_channel(), content: Content::Order(order) };
-        if let Err(error) = self.broker.publish(envelope).await {
-            tracing::warn!(%error, "an order could not be told to other nodes");
+        match self.broker.publish(envelope).await {
+            Ok(scope) => scope == Scope::Fleet,
+            Err(error) => {
+                tracing::warn!(%error, "an order could not be told to other nodes");
+                false
+            }
         }
     }
 

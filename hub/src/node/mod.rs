@@ -18,7 +18,7 @@ use hubbub_protocol::TenantId;
 use ipnet::IpNet;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep};
 
 pub use self::backbone::Carrier;
@@ -150,8 +150,10 @@ impl Node {
         tokio::spawn(presence::missed::follow(presence.clone(), lanes, missed));
         let publisher = Publisher::new(logs.clone(), broker.clone(), clock.clone(), limits.frame_bytes);
         let gatekeeper = Gatekeeper::new(bounds(&limits), clock.now_ms());
-        let control = Control::new(shards.clone(), store.clone(), broker.clone(), revocations.clone(), hot.clone());
-        tokio::spawn(orders::follow(control.clone(), broker.clone(), clock.clone(), notices));
+        let (sender, untold) = mpsc::channel(orders::UNTOLD);
+        let control =
+            Control::new(shards.clone(), store.clone(), broker.clone(), revocations.clone(), hot.clone(), sender);
+        tokio::spawn(orders::follow(control.clone(), broker.clone(), clock.clone(), notices, untold));
         let services = Services {
             node: name,
             verifier,

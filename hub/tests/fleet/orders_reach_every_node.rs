@@ -2,6 +2,7 @@
 //! on the second node, orders to the first.
 
 use hubbub_client::{RawConnection, RawOptions};
+use hubbub_local::redis::Data;
 use serde_json::json;
 
 use crate::harness::{Fleet, SOON, token};
@@ -20,6 +21,18 @@ async fn a_disconnect_closes_sockets_of_the_others() {
     let (status, answer) = fleet.call(0, "POST", "/v1/users/carol/disconnect", None).await;
     assert_eq!((status, &answer["closed"]), (200, &json!(1)), "one of this node");
     assert_eq!(here.closed(SOON).await.expect("closed"), Some(4_503));
+    assert_eq!(there.closed(SOON).await.expect("closed"), Some(4_503));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_order_that_could_not_be_told_is_told_later() {
+    let mut fleet = Fleet::start(2);
+    let mut there = socket(&fleet, 1, &token("carol")).await;
+    fleet.redis.kill().expect("killed");
+    fleet.until_ready_says(0, "degraded").await;
+    let (status, answer) = fleet.call(0, "POST", "/v1/users/carol/disconnect", None).await;
+    assert_eq!((status, &answer["closed"]), (200, &json!(0)), "nobody of this node");
+    fleet.redis.start_again(Data::Lost).expect("starts again");
     assert_eq!(there.closed(SOON).await.expect("closed"), Some(4_503));
 }
 

@@ -12,7 +12,7 @@ use super::error::{Fault, damaged, row_error};
 use super::rows::{offset_to_sql, to_sql};
 use super::script::{Access, Answer, Script, bytes, channel, number, send, tenant};
 use crate::log::Retention;
-use crate::plan::scope_of;
+use crate::plan::{Half, scope_of};
 use crate::store::StoreError;
 
 /// Most entries that one call removes, so that appends to the channel wait for milliseconds at most.
@@ -67,20 +67,23 @@ impl Work for Erase {
             let publisher: Option<&str> = row.try_get(1).map_err(row_error)?;
             let key: Option<&str> = row.try_get(2).map_err(row_error)?;
             if let (Some(publisher), Some(key)) = (publisher, key) {
-                // That the key was used stays known for its time, or a client that repeats itself would bring the
-                // message back.
-                let scope = bytes(&scope_of(publisher, key));
-                let forget = format!(
-                    "UPDATE hubbub.keys SET digest = NULL
-                     WHERE tenant = {owner} AND channel_id = {id} AND scope = {scope} AND \"offset\" = {at}"
-                );
-                send(connection, forget).await?;
+                send(connection, forget_digest(&owner, id, &scope_of(publisher, key), at)).await?;
             }
         }
         let unknown = |_| Fault::Failed(StoreError::Unavailable("a commit was not answered".into()));
         send(connection, "COMMIT".into()).await.map_err(unknown)?;
         Ok(row.is_some())
     }
+}
+
+/// That a key was used stays known for its time, or a client that repeats itself would bring the message back. Every
+/// slot is named, since their indexes begin with it: without it each would be read whole under the lock of the head.
+fn forget_digest(owner: &str, channel_id: i64, scope: &Half, at: i64) -> String {
+    format!(
+        "UPDATE hubbub.keys SET digest = NULL WHERE slot IN (0, 1, 2, 3) AND tenant = {owner}
+         AND channel_id = {channel_id} AND scope = {} AND \"offset\" = {at}",
+        bytes(scope)
+    )
 }
 
 /// Lets slots take turns for as long as the store is there.
@@ -101,4 +104,35 @@ async fn tidy(connections: &Arc<Connections>) -> Result<(), StoreError> {
     let script = Script::new(Access::Repeatable, None)
         .then(format_args!("SELECT hubbub.tidy((extract(epoch FROM now()) * 1000)::bigint)"));
     connections.run(script).await.map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use hubbub_local::postgres::{Options, Postgres as Server};
+    use hubbub_protocol::channel::TenantId;
+
+    use super::super::connections::connect;
+    use super::super::{migrate, options};
+    use super::*;
+
+    /// Without statistics, as on a new slot, and under our settings.
+    #[tokio::test]
+    async fn a_key_is_found_by_steps_into_the_index_of_each_slot() {
+        let server = Server::start(Options::default()).expect("a server");
+        migrate(&server.owner_url(), "hubbub").await.expect("migrated");
+        let mut connection = connect(&options(&server.url()).expect("a url"), TIDYING).await.expect("connected");
+        let acme = TenantId::parse("acme").expect("a tenant");
+        // Nobody has entered yet, and a script wants an epoch.
+        send(&mut connection, "SELECT hubbub.enter(1)".into()).await.expect("entered");
+        let forget = forget_digest(&tenant(&acme), 1, &[7; 16], 1);
+        let script = Script::new(Access::Read, Some(&acme)).then(format_args!("EXPLAIN {forget}"));
+        let answer = script.run(&mut connection).await.expect("explained");
+        let plan: Vec<String> = answer.rows.iter().flatten().map(|row| row.get(0)).collect();
+        let steps: Vec<_> = plan.iter().filter(|line| line.contains("Index Cond")).collect();
+        assert_eq!(steps.len(), 4, "{plan:#?}");
+        for step in steps {
+            assert!(["slot = ", "channel_id = ", "scope = "].iter().all(|of| step.contains(of)), "{plan:#?}");
+        }
+        assert!(plan.iter().all(|line| !line.contains("Seq Scan")), "{plan:#?}");
+    }
 }

@@ -18,8 +18,10 @@ static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
 const SCHEMA: &str = "hubbub";
 const TABLE: &str = "hubbub.migrations";
 
-/// What a node's role may do, in the order of granting. Nothing is its own.
-const GRANTS: [&str; 9] = [
+/// What each run sets right: what the owner sees, then what a node's role may do, in the order of granting. Nothing is
+/// its own.
+const RIGHTS: [&str; 10] = [
+    "SELECT hubbub.let_owner_see()",
     "REVOKE ALL ON ALL FUNCTIONS IN SCHEMA hubbub FROM PUBLIC",
     "GRANT USAGE ON SCHEMA hubbub TO {}",
     "GRANT SELECT ON hubbub.migrations, hubbub.identity, hubbub.epochs, hubbub.classes, hubbub.slots, hubbub.key_slots TO {}",
@@ -54,9 +56,9 @@ async fn bring_up_to_date(connection: &mut PgConnection, role: &str) -> Result<(
     migrator.dangerous_set_table_name(TABLE);
     migrator.run_direct(None, &mut *connection, false).await.map_err(migration_error)?;
     let role = identifier(role);
-    let grants: Vec<String> = GRANTS.iter().map(|grant| grant.replace("{}", &role)).collect();
+    let rights: Vec<String> = RIGHTS.iter().map(|right| right.replace("{}", &role)).collect();
     let lock = "SELECT pg_advisory_xact_lock(hashtext('hubbub.grants'))";
-    let sql = format!("BEGIN; {lock}; {}; COMMIT", grants.join("; "));
+    let sql = format!("BEGIN; {lock}; {}; COMMIT", rights.join("; "));
     send(connection, sql).await.map(drop).map_err(unfaulted)
 }
 
@@ -86,7 +88,8 @@ pub(super) async fn check(options: &PgConnectOptions) -> Result<(), StoreError> 
     let mut connection = connect(options, PATIENCE).await?;
     let sql = format!(
         "BEGIN READ ONLY; SELECT max(version), row_security_active('hubbub.messages'), \
-         current_setting('fsync') = 'on' AND current_setting('synchronous_commit') <> 'off' \
+         current_setting('fsync') = 'on' AND current_setting('synchronous_commit') <> 'off', \
+         hubbub.past_revocations(0) \
          FROM {TABLE} WHERE success; COMMIT"
     );
     let answered = send(&mut connection, sql).await;
@@ -94,9 +97,7 @@ pub(super) async fn check(options: &PgConnectOptions) -> Result<(), StoreError> 
     let newest = MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or_default();
     let answered = match answered {
         Err(Fault::Failed(StoreError::Unavailable(why))) if why.contains("hubbub migrate") => {
-            return Err(StoreError::Refused(
-                "the tables are not there, or the role may not use them; run `hubbub migrate`".into(),
-            ));
+            return Err(StoreError::Refused(why));
         }
         answered => answered.map_err(unfaulted)?,
     };

@@ -4,7 +4,7 @@
 //! first and restarted node by node afterwards.
 
 use sqlx::migrate::{MigrateError, Migrator};
-use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgRow};
 use sqlx::{Connection, Row};
 
 use super::connections::{PATIENCE, connect, unfaulted};
@@ -65,7 +65,7 @@ async fn bring_up_to_date(connection: &mut PgConnection, role: &str) -> Result<(
 /// The role must exist, and must not be one that walls do not hold.
 async fn check_role(connection: &mut PgConnection, role: &str) -> Result<(), StoreError> {
     let found =
-        sqlx::query("SELECT rolsuper OR rolbypassrls OR rolname = current_user FROM pg_roles WHERE rolname = $1")
+        sqlx::query("SELECT rolsuper OR rolbypassrls OR pg_has_role(rolname, current_user, 'MEMBER') FROM pg_roles WHERE rolname = $1")
             .persistent(false)
             .bind(role)
             .fetch_optional(connection)
@@ -74,7 +74,7 @@ async fn check_role(connection: &mut PgConnection, role: &str) -> Result<(), Sto
     match found.map(|row| row.try_get::<bool, _>(0).map_err(plain)).transpose()? {
         Some(false) => Ok(()),
         Some(true) => Err(StoreError::Refused(format!(
-            "the role {role} would see every tenant (it owns the tables, is a superuser or has BYPASSRLS); give nodes a role of their own"
+            "the role {role} would see every tenant (it owns the tables or is a member of their owner, is a superuser or has BYPASSRLS); give nodes a role of their own"
         ))),
         None => Err(StoreError::Refused(format!(
             "there is no role {role} for the nodes; make it first: CREATE ROLE {} LOGIN PASSWORD '…'",
@@ -89,6 +89,7 @@ pub(super) async fn check(options: &PgConnectOptions) -> Result<(), StoreError> 
     let sql = format!(
         "BEGIN READ ONLY; SELECT max(version), row_security_active('hubbub.messages'), \
          current_setting('fsync') = 'on' AND current_setting('synchronous_commit') <> 'off', \
+         pg_has_role(current_user, (SELECT relowner FROM pg_class WHERE oid = 'hubbub.messages'::regclass), 'MEMBER'), \
          hubbub.past_revocations(0) \
          FROM {TABLE} WHERE success; COMMIT"
     );
@@ -104,11 +105,21 @@ pub(super) async fn check(options: &PgConnectOptions) -> Result<(), StoreError> 
     let Some(row) = answered.get(1).and_then(|rows| rows.first()) else {
         return Err(StoreError::Unavailable("the database did not say which tables it has".into()));
     };
-    let version: Option<i64> = row.try_get(0).map_err(plain)?;
-    fits(version, newest)?;
+    fits(row.try_get(0).map_err(plain)?, newest)?;
+    suits(row)
+}
+
+/// Whether role and settings are right for a node.
+fn suits(row: &PgRow) -> Result<(), StoreError> {
     if !row.try_get::<bool, _>(1).map_err(plain)? {
         return Err(StoreError::Refused(
             "the role of this node sees every tenant (it is a superuser or has BYPASSRLS); give it the one that `hubbub migrate` was told of".into(),
+        ));
+    }
+    // Walls stand before the owner too, but it could take them down.
+    if row.try_get::<bool, _>(3).map_err(plain)? {
+        return Err(StoreError::Refused(
+            "the role of this node owns the tables, or is a member of the role that does; give nodes a role of their own, the one that `hubbub migrate` was told of".into(),
         ));
     }
     if !row.try_get::<bool, _>(2).map_err(plain)? {

@@ -130,6 +130,13 @@ async fn a_role_that_walls_do_not_hold_is_refused() {
         assert!(matches!(&error, StoreError::Refused(why) if why.contains("every tenant")), "{error:?}")
     };
     refused(Postgres::open(settings(server.admin_url(), 2)).await.expect_err("a superuser"));
+    server.psql("CREATE ROLE deputy LOGIN PASSWORD 'deputy' IN ROLE hubbub_owner").expect("made");
+    let deputy_url = server.owner_url().replace("hubbub_owner:hubbub_owner", "deputy:deputy");
+    for url in [server.owner_url(), deputy_url] {
+        let error = Postgres::open(settings(url, 2)).await.expect_err("the owner");
+        assert!(matches!(&error, StoreError::Refused(why) if why.contains("a role of their own")), "{error:?}");
+    }
+    refused(migrate(&server.owner_url(), "deputy").await.expect_err("a member of the owner"));
     refused(migrate(&server.owner_url(), "postgres").await.expect_err("a superuser"));
     refused(migrate(&server.owner_url(), "hubbub_owner").await.expect_err("the owner"));
     let missing = migrate(&server.owner_url(), "nobody").await.expect_err("no such role");

@@ -17,10 +17,13 @@ use crate::store::StoreError;
 
 /// Most entries that one call removes, so that appends to the channel wait for milliseconds at most.
 const CHUNK: u32 = 1_000;
+/// The time by the clock of the database: those of nodes may differ.
+const PRESENT: &str = "(extract(epoch FROM now()) * 1000)::bigint";
 /// How often a node looks whether slots are to take turns. One node does the work of all.
 const TIDYING: Duration = Duration::from_secs(600);
 
-/// Removes expired entries from the old end, a bounded number of them.
+/// Removes expired entries from the old end, a bounded number of them. A node whose clock runs ahead would remove what
+/// has not expired: it can not be later than the clock of the database says.
 pub(super) async fn expire(
     connections: &Arc<Connections>,
     key: &ChannelKey,
@@ -28,7 +31,7 @@ pub(super) async fn expire(
     now: u64,
 ) -> Result<u64, StoreError> {
     let script = Script::new(Access::Repeatable, Some(&key.tenant)).then(format_args!(
-        "SELECT hubbub.expire({}, {}, {}, {}, {}, {CHUNK})",
+        "SELECT hubbub.expire({}, {}, {}, {}, least({}, {PRESENT}), {CHUNK})",
         tenant(&key.tenant),
         channel(&key.channel),
         number(retention.messages.map(to_sql)),
@@ -99,10 +102,9 @@ pub(super) async fn keep_tidy(connections: Weak<Connections>) {
     }
 }
 
-/// Once, by the clock of the database: nodes may differ.
+/// Once.
 async fn tidy(connections: &Arc<Connections>) -> Result<(), StoreError> {
-    let script = Script::new(Access::Repeatable, None)
-        .then(format_args!("SELECT hubbub.tidy((extract(epoch FROM now()) * 1000)::bigint)"));
+    let script = Script::new(Access::Repeatable, None).then(format_args!("SELECT hubbub.tidy({PRESENT})"));
     connections.run(script).await.map(drop)
 }
 

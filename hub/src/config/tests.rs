@@ -462,3 +462,14 @@ fn the_image_is_configured_by_a_file_that_can_be_replaced() {
     assert_eq!((config.listen.public.port(), config.listen.internal.port()), (8080, 8081), "what the image exposes");
     assert_eq!(config.store.path, std::path::Path::new("/var/lib/hubbub/hubbub.db"));
 }
+
+/// Revocations lie in the store, whatever namespaces there are.
+#[test]
+fn a_fleet_needs_a_store_that_its_nodes_share() {
+    let redis = "[redis]\nurl = \"redis://127.0.0.1:6379\"\n";
+    let said = said(load_file(&format!("{redis}[namespaces.live]\nlog = \"window\"\n{}", tenant_toml())));
+    assert!(said.contains("store.postgres_url: must be set where redis.url is"), "{said}");
+    assert!(said.contains("revoked"), "{said}");
+    let both = format!("{redis}[store]\npostgres_url = \"postgres://hubbub@127.0.0.1/hubbub\"\n{}", tenant_toml());
+    load_file(&both).expect("right");
+}

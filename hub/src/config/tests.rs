@@ -460,7 +460,7 @@ fn the_image_is_configured_by_a_file_that_can_be_replaced() {
     let config = load_file(&format!("{file}{}", tenant_toml())).expect("right");
     assert!(config.listen.public.ip().is_unspecified() && config.listen.internal.ip().is_unspecified());
     assert_eq!((config.listen.public.port(), config.listen.internal.port()), (8080, 8081), "what the image exposes");
-    assert_eq!(config.store.path, std::path::Path::new("/var/lib/hubbub/hubbub.db"));
+    assert_eq!(config.store.path, Path::new("/var/lib/hubbub/hubbub.db"));
 }
 
 /// Revocations lie in the store, whatever namespaces there are.

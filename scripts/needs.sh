@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Sees to it that what a target needs is there. Installs from Debian's packages where that is possible without asking
 # (root on Debian); elsewhere says the exact command and stops before anything is half done.
-#   scripts/needs.sh run       a C compiler, Node 20 and npm
+#   scripts/needs.sh run       a C compiler, Node 20.19 or newer, and npm
 #   scripts/needs.sh cluster   the same, Redis, PostgreSQL and nginx
 #   scripts/needs.sh test      the same, PgBouncer, openssl, iproute2, Chromium and cargo-nextest
 # Only the programs are wanted: tests and `make cluster` start private processes of their own. A service that comes with
@@ -25,9 +25,21 @@ if ! has cargo; then
 fi
 want cc build-essential
 want make make
-if ! has node || [ "$(node -p 'process.versions.node.split(".")[0]')" -lt 20 ]; then
-    packages+=(nodejs npm)
-fi
+# What Vite asks for. Debian 12 has an older one.
+node_is_new() {
+    node -e 'const [major, minor] = process.versions.node.split(".").map(Number);
+        process.exit(major > 22 || (major === 22 && minor >= 12) || (major === 20 && minor >= 19) ? 0 : 1)'
+}
+demand_new_node() {
+    node_is_new && return
+    say "Node $(node --version) is too old for the pages: they need 20.19 or newer of the 20s, 22.12 or newer of the 22s, or later."
+    say "Install Node 22 from https://github.com/nodesource/distributions, or by nvm (https://github.com/nvm-sh/nvm): nvm install 22"
+    exit 1
+}
+# One that is there is not replaced: Debian's may be no newer.
+! has node || demand_new_node
+want node nodejs
+want npm npm
 if [ "$what" = cluster ] || [ "$what" = test ]; then
     want_server redis-server redis-server
     want redis-cli redis-tools
@@ -92,6 +104,9 @@ if [ ${#packages[@]} -gt 0 ]; then
         exit 1
     fi
 fi
+
+# What Debian brought may be too old.
+demand_new_node
 
 if [ "$what" = test ] && ! cargo nextest --version >/dev/null 2>&1; then
     say "installing cargo-nextest"

@@ -70,7 +70,7 @@ impl Default for WindowBounds {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct DurableBounds {
-    /// Keep messages for so many days. Default 2,555 (seven years).
+    /// Keep messages for so many days; 0 for no bound. Default 2,555 (seven years).
     pub age_days: u64,
     /// Keep at most so many messages of a channel; 0 for no bound. Default 0.
     pub messages: u64,

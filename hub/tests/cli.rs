@@ -1,6 +1,13 @@
 //! The program at the terminal: what it prints and how it exits. Runs the real binary in an empty folder.
 
-use std::process::{Command, Output};
+use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::Duration;
+
+/// For what takes a moment.
+const SOON: Duration = Duration::from_secs(20);
 
 struct Terminal(tempfile::TempDir);
 
@@ -96,8 +103,7 @@ fn config_docs_needs_no_configuration() {
 
 #[test]
 fn publish_says_when_nobody_answers() {
-    let port =
-        std::net::TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a port").port();
+    let port = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a port").port();
     let url = format!("http://127.0.0.1:{port}");
     let output = Terminal::new().run(&["publish", "--channel", "live:a", "--data", "1", "--url", &url]);
     assert!(!output.status.success() && output.stdout.is_empty());
@@ -109,7 +115,7 @@ fn publish_says_when_nobody_answers() {
 /// Answers one request and gives back what was asked.
 fn answer_once(status: u16, body: &str) -> (String, std::thread::JoinHandle<String>) {
     use std::io::{Read, Write};
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let url = format!("http://{}", listener.local_addr().expect("bound"));
     let answer = format!("HTTP/1.1 {status} x\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}", body.len());
     let server = std::thread::spawn(move || {
@@ -149,4 +155,72 @@ fn publish_fails_with_the_detail_of_the_problem() {
     server.join().expect("asked");
     assert!(!output.status.success() && output.stdout.is_empty());
     assert!(err(&output).contains("403: the API key needs the scope `publish`"), "{}", err(&output));
+}
+
+/// `hubbub serve` with a Postgres that does not answer. Killed when dropped.
+struct Waiting {
+    child: Child,
+    lines: Receiver<String>,
+    _folder: Terminal,
+}
+
+impl Waiting {
+    fn for_postgres_at(port: u16) -> Self {
+        let folder = Terminal::new();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_hubbub"));
+        command.args(["serve", "--dev", "--public", "127.0.0.1:0", "--internal", "127.0.0.1:0"]).env_clear();
+        command.env("HUBBUB_STORE__POSTGRES_URL", format!("postgres://hubbub:hubbub@127.0.0.1:{port}/hubbub"));
+        command.current_dir(folder.0.path()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the program runs");
+        let (said, lines) = channel();
+        let log = BufReader::new(child.stderr.take().expect("piped"));
+        std::thread::spawn(move || log.lines().map_while(Result::ok).try_for_each(|line| said.send(line)));
+        Self { child, lines, _folder: folder }
+    }
+
+    fn until_it_says(&self, what: &str) {
+        while !self.lines.recv_timeout(SOON).expect(what).contains(what) {}
+    }
+
+    /// Its end, soon after the signal.
+    fn ends_with(mut self, signal: &str) -> (ExitStatus, String) {
+        let kill = Command::new("kill").args([signal, &self.child.id().to_string()]).status().expect("kill runs");
+        assert!(kill.success());
+        let mut rest = String::new();
+        loop {
+            match self.lines.recv_timeout(Duration::from_secs(5)) {
+                Ok(line) => rest = rest + &line + "\n",
+                Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) => panic!("it goes on after {signal}: {rest}"),
+            }
+        }
+        (self.child.wait().expect("ended"), rest)
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn a_hub_that_waits_for_its_database_ends_when_told() {
+    let nobody = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a port").port();
+    let hub = Waiting::for_postgres_at(nobody);
+    hub.until_it_says("waiting for Postgres");
+    let (status, said) = hub.ends_with("-TERM");
+    assert_eq!(status.code(), Some(0), "{said}");
+    assert!(said.contains("stopped before it was ready"), "{said}");
+}
+
+#[test]
+fn a_hub_whose_database_is_silent_ends_when_told() {
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let hub = Waiting::for_postgres_at(silent.local_addr().expect("bound").port());
+    let (_held, _) = silent.accept().expect("the hub asks");
+    let (status, said) = hub.ends_with("-INT");
+    assert_eq!(status.code(), Some(0), "{said}");
+    assert!(said.contains("stopped before it was ready"), "{said}");
 }

@@ -1,6 +1,7 @@
 //! nginx with the configuration that we ship (`deploy/nginx/hubbub.conf`); only its addresses are filled in.
 
 use std::fmt::Write as _;
+use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::process::Command;
 
@@ -13,6 +14,8 @@ use crate::program::{self, Account};
 /// What operators copy.
 const SHIPPED: &str = include_str!("../../nginx/hubbub.conf");
 const LOG: &str = "nginx.log";
+/// Where the shipped file wants logs. Without a folder they lie in that of this nginx.
+const LOGS: &str = "/var/log/nginx/";
 
 /// How nginx is started.
 #[derive(Clone, Copy, Debug)]
@@ -107,13 +110,20 @@ impl Nginx {
         self.process.wait().map(drop)
     }
 
+    /// All that it has written, about requests and about what went wrong.
+    pub fn logs(&self) -> String {
+        ["access.log", "error.log", LOG]
+            .map(|name| fs::read_to_string(self.folder.file(name)).unwrap_or_default())
+            .concat()
+    }
+
     /// The last lines of its log.
     pub fn log_tail(&self) -> String {
         folder::tail(&self.folder.file(LOG))
     }
 }
 
-/// The shipped file with these hubs instead of its own, listening on 127.0.0.1.
+/// The shipped file with these hubs instead of its own, listening on 127.0.0.1, with its logs in the folder of nginx.
 fn filled_in(upstreams: &[SocketAddr], port: u16) -> String {
     let mut text = String::new();
     let mut written = false;
@@ -131,7 +141,7 @@ fn filled_in(upstreams: &[SocketAddr], port: u16) -> String {
                 let _ = writeln!(text, "    listen 127.0.0.1:{port} {}", rest.join(" "));
             }
             _ => {
-                let _ = writeln!(text, "{line}");
+                let _ = writeln!(text, "{}", line.replace(LOGS, ""));
             }
         }
     }
@@ -170,6 +180,6 @@ mod tests {
             assert_eq!(text.lines().filter(|other| *other == line).count(), 1, "{text}");
         }
         assert!(text.contains("    listen 127.0.0.1:80 backlog=8192 reuseport;"), "{text}");
-        assert!(!text.contains("hub-1:"), "{text}");
+        assert!(!text.contains("hub-1:") && !text.contains("/var/log"), "{text}");
     }
 }

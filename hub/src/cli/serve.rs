@@ -70,7 +70,11 @@ pub(super) fn run(args: &Args) -> Done {
     telemetry::describe();
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     let runtime = builder.worker_threads(SHARED_THREADS).thread_name("shared").enable_all().build();
-    runtime.map_err(CliError::Runtime)?.block_on(serve(args, config, metrics))
+    let runtime = runtime.map_err(CliError::Runtime)?;
+    let done = runtime.block_on(serve(args, config, metrics));
+    // Whoever is still at something, such as a name that nobody resolves, is not waited for.
+    runtime.shutdown_background();
+    done
 }
 
 /// Runs the node until SIGTERM or SIGINT.
@@ -78,7 +82,12 @@ async fn serve(args: &Args, config: Config, metrics: PrometheusHandle) -> Done {
     let mut terminate = signal(SignalKind::terminate()).map_err(CliError::Runtime)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(CliError::Runtime)?;
     let mut hangup = signal(SignalKind::hangup()).map_err(CliError::Runtime)?;
-    let (node, owners) = Box::pin(start(config, metrics)).await?;
+    // It may wait for its database for long. Nobody was served yet, so there is nothing to drain.
+    let (node, owners) = tokio::select! {
+        started = Box::pin(start(config, metrics)) => started?,
+        _ = terminate.recv() => return Ok(stopped_before_start()),
+        _ = interrupt.recv() => return Ok(stopped_before_start()),
+    };
     println!("ready public=http://{} internal=http://{}", node.public, node.internal);
     loop {
         tokio::select! {
@@ -97,6 +106,11 @@ async fn serve(args: &Args, config: Config, metrics: PrometheusHandle) -> Done {
         _ = terminate.recv() => ExitCode::FAILURE,
         _ = interrupt.recv() => ExitCode::FAILURE,
     })
+}
+
+fn stopped_before_start() -> ExitCode {
+    tracing::info!("stopped before it was ready; nobody was served yet");
+    ExitCode::SUCCESS
 }
 
 async fn start(config: Config, metrics: PrometheusHandle) -> Result<(Node, Owners), CliError> {

@@ -13,7 +13,6 @@ use crate::auth::ring::{TTL_MAX_S, may_name_tenant};
 use crate::auth::secret::Secret;
 use crate::auth::service::{ApiKeySettings, KeyHash, hash};
 use crate::auth::ticket::TICKET_SECRET_MIN;
-use crate::namespace::LogKind;
 
 /// Most that the clocks of issuers may be off, in seconds.
 const LEEWAY_MAX_S: u64 = 300;
@@ -107,13 +106,12 @@ fn backends(config: &Config, found: &mut Found) {
     ] {
         found.unless(value > 0, &format!("breaker.{name}"), "must be above 0");
     }
-    // Over Redis every node would look for durable messages in a file of its own.
-    let alone = redis.url.is_some() && store.postgres_url.is_none();
-    let durable = config.namespaces.values().any(|namespace| namespace.log == LogKind::Durable);
+    // Else every node would look into a file of its own, for durable messages and for who was revoked while it was away.
     found.unless(
-        !(alone && durable),
+        redis.url.is_none() || store.postgres_url.is_some(),
         "store.postgres_url",
-        "must be set where redis.url is: nodes of a fleet share their durable logs",
+        "must be set where redis.url is: nodes of a fleet share durable logs and revocations; in a file of each node a \
+         token that was revoked on one would be good on a node that was away or starts later",
     );
 }
 

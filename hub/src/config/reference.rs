@@ -328,7 +328,7 @@ pub const GROUPS: &[Group] = &[
         prefix: "namespaces.*.durable",
         intro: "How long a `durable` log keeps messages.",
         keys: &[
-            ("age_days", Number, "Keep messages for so many days."),
+            ("age_days", Number, "Keep messages for so many days. 0: no bound."),
             ("messages", Number, "Keep at most so many messages of a channel. 0: no bound."),
         ],
     },

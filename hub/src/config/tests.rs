@@ -448,3 +448,28 @@ fn no_file_and_no_variable_panics() {
         let _ = Config::load(&Sources { dev: true, file: Some(("f", &text)), env, ..Sources::default() });
     });
 }
+
+/// A mounted file wins only where no variable of the image stands above it.
+#[test]
+fn the_image_is_configured_by_a_file_that_can_be_replaced() {
+    let image = include_str!("../../../deploy/Dockerfile");
+    assert!(!image.contains("HUBBUB_LISTEN") && !image.contains("HUBBUB_STORE"), "settings in the image");
+    assert!(image.contains("COPY deploy/hubbub.toml /etc/hubbub/hubbub.toml"));
+    assert!(image.contains("ENV HUBBUB_CONFIG=/etc/hubbub/hubbub.toml"));
+    let file = include_str!("../../../deploy/hubbub.toml");
+    let config = load_file(&format!("{file}{}", tenant_toml())).expect("right");
+    assert!(config.listen.public.ip().is_unspecified() && config.listen.internal.ip().is_unspecified());
+    assert_eq!((config.listen.public.port(), config.listen.internal.port()), (8080, 8081), "what the image exposes");
+    assert_eq!(config.store.path, Path::new("/var/lib/hubbub/hubbub.db"));
+}
+
+/// Revocations lie in the store, whatever namespaces there are.
+#[test]
+fn a_fleet_needs_a_store_that_its_nodes_share() {
+    let redis = "[redis]\nurl = \"redis://127.0.0.1:6379\"\n";
+    let said = said(load_file(&format!("{redis}[namespaces.live]\nlog = \"window\"\n{}", tenant_toml())));
+    assert!(said.contains("store.postgres_url: must be set where redis.url is"), "{said}");
+    assert!(said.contains("revoked"), "{said}");
+    let both = format!("{redis}[store]\npostgres_url = \"postgres://hubbub@127.0.0.1/hubbub\"\n{}", tenant_toml());
+    load_file(&both).expect("right");
+}

@@ -121,12 +121,13 @@ impl House {
     }
 }
 
+/// Neither bound: still asked for, since the store learns by it how long messages of a channel live.
 fn retention_of(namespace: &Namespace) -> Option<Retention> {
     const DAY_MS: u64 = 86_400_000;
     let durable = namespace.durable;
     (namespace.log == LogKind::Durable).then(|| Retention {
         messages: (durable.messages > 0).then_some(durable.messages),
-        age_ms: Some(durable.age_days.saturating_mul(DAY_MS)),
+        age_ms: (durable.age_days > 0).then(|| durable.age_days.saturating_mul(DAY_MS)),
     })
 }
 
@@ -134,4 +135,23 @@ fn ticker(period: Duration) -> tokio::time::Interval {
     let mut ticks = interval(period);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     ticks
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::namespace::DurableBounds;
+
+    #[test]
+    fn zero_is_no_bound() {
+        let of = |age_days, messages| {
+            let durable = DurableBounds { age_days, messages };
+            retention_of(&Namespace { log: LogKind::Durable, durable, ..Namespace::default() })
+        };
+        assert_eq!(of(0, 0), Some(Retention { messages: None, age_ms: None }));
+        assert_eq!(of(0, 7), Some(Retention { messages: Some(7), age_ms: None }));
+        assert_eq!(of(2, 0), Some(Retention { messages: None, age_ms: Some(172_800_000) }));
+        assert_eq!(of(u64::MAX, 0), Some(Retention { messages: None, age_ms: Some(u64::MAX) }));
+        assert_eq!(retention_of(&Namespace::default()), None, "nothing is kept in the store");
+    }
 }

@@ -1,6 +1,41 @@
 -- What nodes call. Functions without SECURITY DEFINER run as the node's role and are held by the walls of 0001; those
 -- that take rows of several tenants set one tenant after the other, in the order of their names.
 
+-- What functions with SECURITY DEFINER may see of all tenants: names, ends and revocations, never a message or a key.
+-- A policy names a role and not "the owner", so it stays behind when the tables get another one.
+CREATE FUNCTION hubbub.hidden_from_owner() RETURNS SETOF regclass
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT t.walled FROM unnest('{hubbub.channels, hubbub.segments, hubbub.revocations}'::regclass[]) AS t (walled)
+    WHERE row_security_active(t.walled) AND NOT EXISTS (
+        SELECT FROM pg_policy AS p CROSS JOIN unnest(p.polroles) AS r (role)
+        WHERE p.polrelid = t.walled AND p.polname = 'owner' AND pg_has_role(current_user, r.role, 'USAGE'))
+$$;
+
+-- Lets the owner see them. Only where it does not: this waits for everybody who reads or writes. Called by each
+-- `hubbub migrate`, as the owner.
+CREATE FUNCTION hubbub.let_owner_see() RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    walled regclass;
+BEGIN
+    FOR walled IN SELECT * FROM hubbub.hidden_from_owner() LOOP
+        EXECUTE format('DROP POLICY IF EXISTS owner ON %s', walled);
+        EXECUTE format('CREATE POLICY owner ON %s TO CURRENT_USER USING (true)', walled);
+    END LOOP;
+END $$;
+
+-- The first step of every function that looks across tenants: to an owner without its policies everything would seem
+-- to be empty, and what is empty is truncated.
+CREATE FUNCTION hubbub.must_see_all() RETURNS void
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF EXISTS (SELECT FROM hubbub.hidden_from_owner()) THEN
+        -- A class of its own: nothing is lacking that another try would bring.
+        RAISE EXCEPTION '% owns the tables and does not see all that is in them; run hubbub migrate as the owner of the tables',
+            current_user USING ERRCODE = 'HB001';
+    END IF;
+END $$;
+
 -- The present epoch; no row when the database is another one than when that began (see hubbub.enter).
 CREATE FUNCTION hubbub.present() RETURNS TABLE (ordinal integer, epoch bigint)
 LANGUAGE sql STABLE AS $$
@@ -374,6 +409,7 @@ END $$;
 -- Every tenant. Steps from one to the next in the index, so that it costs as much as there are tenants, not channels.
 CREATE FUNCTION hubbub.tenants() RETURNS SETOF text
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT hubbub.must_see_all();
     WITH RECURSIVE step (tenant) AS (
         (SELECT c.tenant FROM hubbub.channels AS c ORDER BY c.tenant LIMIT 1)
         UNION ALL
@@ -387,18 +423,21 @@ $$;
 CREATE FUNCTION hubbub.counting_revocations(now_ms bigint)
 RETURNS TABLE (tenant text, kind text, subject text, before bigint, until bigint)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT hubbub.must_see_all();
     SELECT r.tenant, r.kind, r.subject, r.before, r.until FROM hubbub.revocations AS r WHERE r.until > now_ms
 $$;
 
 -- Whether some count no more.
 CREATE FUNCTION hubbub.past_revocations(now_ms bigint) RETURNS boolean
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT hubbub.must_see_all();
     SELECT EXISTS (SELECT FROM hubbub.revocations AS r WHERE r.until <= now_ms)
 $$;
 
 -- Forgets at most `most` that count no more.
 CREATE FUNCTION hubbub.forget_revocations(now_ms bigint, most bigint) RETURNS void
 LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT hubbub.must_see_all();
     DELETE FROM hubbub.revocations AS r WHERE r.ctid = ANY (ARRAY(
         SELECT o.ctid FROM hubbub.revocations AS o WHERE o.until <= now_ms ORDER BY o.until LIMIT most FOR UPDATE SKIP LOCKED
     ))

@@ -83,6 +83,7 @@ END $$;
 CREATE FUNCTION hubbub.tidy(now_ms bigint) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
+    PERFORM hubbub.must_see_all();
     IF NOT pg_try_advisory_xact_lock(hashtext('hubbub.tidy')) THEN RETURN false; END IF;
     PERFORM hubbub.turn_slots(now_ms);
     PERFORM hubbub.turn_key_slots(now_ms);

@@ -4,7 +4,7 @@
 //! first and restarted node by node afterwards.
 
 use sqlx::migrate::{MigrateError, Migrator};
-use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgRow};
 use sqlx::{Connection, Row};
 
 use super::connections::{PATIENCE, connect, unfaulted};
@@ -18,8 +18,10 @@ static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
 const SCHEMA: &str = "hubbub";
 const TABLE: &str = "hubbub.migrations";
 
-/// What a node's role may do, in the order of granting. Nothing is its own.
-const GRANTS: [&str; 9] = [
+/// What each run sets right: what the owner sees, then what a node's role may do, in the order of granting. Nothing is
+/// its own.
+const RIGHTS: [&str; 10] = [
+    "SELECT hubbub.let_owner_see()",
     "REVOKE ALL ON ALL FUNCTIONS IN SCHEMA hubbub FROM PUBLIC",
     "GRANT USAGE ON SCHEMA hubbub TO {}",
     "GRANT SELECT ON hubbub.migrations, hubbub.identity, hubbub.epochs, hubbub.classes, hubbub.slots, hubbub.key_slots TO {}",
@@ -54,16 +56,16 @@ async fn bring_up_to_date(connection: &mut PgConnection, role: &str) -> Result<(
     migrator.dangerous_set_table_name(TABLE);
     migrator.run_direct(None, &mut *connection, false).await.map_err(migration_error)?;
     let role = identifier(role);
-    let grants: Vec<String> = GRANTS.iter().map(|grant| grant.replace("{}", &role)).collect();
+    let rights: Vec<String> = RIGHTS.iter().map(|right| right.replace("{}", &role)).collect();
     let lock = "SELECT pg_advisory_xact_lock(hashtext('hubbub.grants'))";
-    let sql = format!("BEGIN; {lock}; {}; COMMIT", grants.join("; "));
+    let sql = format!("BEGIN; {lock}; {}; COMMIT", rights.join("; "));
     send(connection, sql).await.map(drop).map_err(unfaulted)
 }
 
 /// The role must exist, and must not be one that walls do not hold.
 async fn check_role(connection: &mut PgConnection, role: &str) -> Result<(), StoreError> {
     let found =
-        sqlx::query("SELECT rolsuper OR rolbypassrls OR rolname = current_user FROM pg_roles WHERE rolname = $1")
+        sqlx::query("SELECT rolsuper OR rolbypassrls OR pg_has_role(rolname, current_user, 'MEMBER') FROM pg_roles WHERE rolname = $1")
             .persistent(false)
             .bind(role)
             .fetch_optional(connection)
@@ -72,7 +74,7 @@ async fn check_role(connection: &mut PgConnection, role: &str) -> Result<(), Sto
     match found.map(|row| row.try_get::<bool, _>(0).map_err(plain)).transpose()? {
         Some(false) => Ok(()),
         Some(true) => Err(StoreError::Refused(format!(
-            "the role {role} would see every tenant (it owns the tables, is a superuser or has BYPASSRLS); give nodes a role of their own"
+            "the role {role} would see every tenant (it owns the tables or is a member of their owner, is a superuser or has BYPASSRLS); give nodes a role of their own"
         ))),
         None => Err(StoreError::Refused(format!(
             "there is no role {role} for the nodes; make it first: CREATE ROLE {} LOGIN PASSWORD '…'",
@@ -86,7 +88,9 @@ pub(super) async fn check(options: &PgConnectOptions) -> Result<(), StoreError> 
     let mut connection = connect(options, PATIENCE).await?;
     let sql = format!(
         "BEGIN READ ONLY; SELECT max(version), row_security_active('hubbub.messages'), \
-         current_setting('fsync') = 'on' AND current_setting('synchronous_commit') <> 'off' \
+         current_setting('fsync') = 'on' AND current_setting('synchronous_commit') <> 'off', \
+         pg_has_role(current_user, (SELECT relowner FROM pg_class WHERE oid = 'hubbub.messages'::regclass), 'MEMBER'), \
+         hubbub.past_revocations(0) \
          FROM {TABLE} WHERE success; COMMIT"
     );
     let answered = send(&mut connection, sql).await;
@@ -94,20 +98,28 @@ pub(super) async fn check(options: &PgConnectOptions) -> Result<(), StoreError> 
     let newest = MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or_default();
     let answered = match answered {
         Err(Fault::Failed(StoreError::Unavailable(why))) if why.contains("hubbub migrate") => {
-            return Err(StoreError::Refused(
-                "the tables are not there, or the role may not use them; run `hubbub migrate`".into(),
-            ));
+            return Err(StoreError::Refused(why));
         }
         answered => answered.map_err(unfaulted)?,
     };
     let Some(row) = answered.get(1).and_then(|rows| rows.first()) else {
         return Err(StoreError::Unavailable("the database did not say which tables it has".into()));
     };
-    let version: Option<i64> = row.try_get(0).map_err(plain)?;
-    fits(version, newest)?;
+    fits(row.try_get(0).map_err(plain)?, newest)?;
+    suits(row)
+}
+
+/// Whether role and settings are right for a node.
+fn suits(row: &PgRow) -> Result<(), StoreError> {
     if !row.try_get::<bool, _>(1).map_err(plain)? {
         return Err(StoreError::Refused(
             "the role of this node sees every tenant (it is a superuser or has BYPASSRLS); give it the one that `hubbub migrate` was told of".into(),
+        ));
+    }
+    // Walls stand before the owner too, but it could take them down.
+    if row.try_get::<bool, _>(3).map_err(plain)? {
+        return Err(StoreError::Refused(
+            "the role of this node owns the tables, or is a member of the role that does; give nodes a role of their own, the one that `hubbub migrate` was told of".into(),
         ));
     }
     if !row.try_get::<bool, _>(2).map_err(plain)? {

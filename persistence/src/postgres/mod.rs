@@ -85,7 +85,7 @@ impl Postgres {
     ///
     /// # Errors
     /// `Refused` when `hubbub migrate` is to be run, or the tables are of a far newer hub, or the role is one that would
-    /// see every tenant; `Unavailable` when the database can not be reached.
+    /// see every tenant or could take the walls down; `Unavailable` when the database can not be reached.
     pub async fn open(settings: Settings) -> Result<Self, StoreError> {
         let Settings { url, replica_url, connections, bounds, seed } = settings;
         let primary = options(&url)?;

@@ -12,15 +12,18 @@ use super::error::{Fault, damaged, row_error};
 use super::rows::{offset_to_sql, to_sql};
 use super::script::{Access, Answer, Script, bytes, channel, number, send, tenant};
 use crate::log::Retention;
-use crate::plan::scope_of;
+use crate::plan::{Half, scope_of};
 use crate::store::StoreError;
 
 /// Most entries that one call removes, so that appends to the channel wait for milliseconds at most.
 const CHUNK: u32 = 1_000;
+/// The time by the clock of the database: those of nodes may differ.
+const PRESENT: &str = "(extract(epoch FROM now()) * 1000)::bigint";
 /// How often a node looks whether slots are to take turns. One node does the work of all.
 const TIDYING: Duration = Duration::from_secs(600);
 
-/// Removes expired entries from the old end, a bounded number of them.
+/// Removes expired entries from the old end, a bounded number of them. A node whose clock runs ahead would remove what
+/// has not expired: it can not be later than the clock of the database says.
 pub(super) async fn expire(
     connections: &Arc<Connections>,
     key: &ChannelKey,
@@ -28,7 +31,7 @@ pub(super) async fn expire(
     now: u64,
 ) -> Result<u64, StoreError> {
     let script = Script::new(Access::Repeatable, Some(&key.tenant)).then(format_args!(
-        "SELECT hubbub.expire({}, {}, {}, {}, {}, {CHUNK})",
+        "SELECT hubbub.expire({}, {}, {}, {}, least({}, {PRESENT}), {CHUNK})",
         tenant(&key.tenant),
         channel(&key.channel),
         number(retention.messages.map(to_sql)),
@@ -67,20 +70,23 @@ impl Work for Erase {
             let publisher: Option<&str> = row.try_get(1).map_err(row_error)?;
             let key: Option<&str> = row.try_get(2).map_err(row_error)?;
             if let (Some(publisher), Some(key)) = (publisher, key) {
-                // That the key was used stays known for its time, or a client that repeats itself would bring the
-                // message back.
-                let scope = bytes(&scope_of(publisher, key));
-                let forget = format!(
-                    "UPDATE hubbub.keys SET digest = NULL
-                     WHERE tenant = {owner} AND channel_id = {id} AND scope = {scope} AND \"offset\" = {at}"
-                );
-                send(connection, forget).await?;
+                send(connection, forget_digest(&owner, id, &scope_of(publisher, key), at)).await?;
             }
         }
         let unknown = |_| Fault::Failed(StoreError::Unavailable("a commit was not answered".into()));
         send(connection, "COMMIT".into()).await.map_err(unknown)?;
         Ok(row.is_some())
     }
+}
+
+/// That a key was used stays known for its time, or a client that repeats itself would bring the message back. Every
+/// slot is named, since their indexes begin with it: without it each would be read whole under the lock of the head.
+fn forget_digest(owner: &str, channel_id: i64, scope: &Half, at: i64) -> String {
+    format!(
+        "UPDATE hubbub.keys SET digest = NULL WHERE slot IN (0, 1, 2, 3) AND tenant = {owner}
+         AND channel_id = {channel_id} AND scope = {} AND \"offset\" = {at}",
+        bytes(scope)
+    )
 }
 
 /// Lets slots take turns for as long as the store is there.
@@ -96,9 +102,39 @@ pub(super) async fn keep_tidy(connections: Weak<Connections>) {
     }
 }
 
-/// Once, by the clock of the database: nodes may differ.
+/// Once.
 async fn tidy(connections: &Arc<Connections>) -> Result<(), StoreError> {
-    let script = Script::new(Access::Repeatable, None)
-        .then(format_args!("SELECT hubbub.tidy((extract(epoch FROM now()) * 1000)::bigint)"));
+    let script = Script::new(Access::Repeatable, None).then(format_args!("SELECT hubbub.tidy({PRESENT})"));
     connections.run(script).await.map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use hubbub_local::postgres::{Options, Postgres as Server};
+    use hubbub_protocol::channel::TenantId;
+
+    use super::super::connections::connect;
+    use super::super::{migrate, options};
+    use super::*;
+
+    /// Without statistics, as on a new slot, and under our settings.
+    #[tokio::test]
+    async fn a_key_is_found_by_steps_into_the_index_of_each_slot() {
+        let server = Server::start(Options::default()).expect("a server");
+        migrate(&server.owner_url(), "hubbub").await.expect("migrated");
+        let mut connection = connect(&options(&server.url()).expect("a url"), TIDYING).await.expect("connected");
+        let acme = TenantId::parse("acme").expect("a tenant");
+        // Nobody has entered yet, and a script wants an epoch.
+        send(&mut connection, "SELECT hubbub.enter(1)".into()).await.expect("entered");
+        let forget = forget_digest(&tenant(&acme), 1, &[7; 16], 1);
+        let script = Script::new(Access::Read, Some(&acme)).then(format_args!("EXPLAIN {forget}"));
+        let answer = script.run(&mut connection).await.expect("explained");
+        let plan: Vec<String> = answer.rows.iter().flatten().map(|row| row.get(0)).collect();
+        let steps: Vec<_> = plan.iter().filter(|line| line.contains("Index Cond")).collect();
+        assert_eq!(steps.len(), 4, "{plan:#?}");
+        for step in steps {
+            assert!(["slot = ", "channel_id = ", "scope = "].iter().all(|of| step.contains(of)), "{plan:#?}");
+        }
+        assert!(plan.iter().all(|line| !line.contains("Seq Scan")), "{plan:#?}");
+    }
 }

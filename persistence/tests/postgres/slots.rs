@@ -34,6 +34,14 @@ impl<'a> Clock<'a> {
             self.now += 11 * 60_000;
         }
     }
+
+    /// What a store does at the time of this clock. Asked by a store it would not be later than it is.
+    fn expire(&self, name: &str, days: u64) -> u64 {
+        let set = "SELECT set_config('hubbub.tenant', 'acme', false) <> ''";
+        let gone = format!("SELECT hubbub.expire('acme', '{name}', NULL, {}, {}, 1000)", days * DAY, self.now);
+        let gone = self.server.psql(&format!("{set}; {gone}")).expect("expired");
+        gone.lines().last().and_then(|gone| gone.parse().ok()).expect("a number")
+    }
 }
 
 fn ask(server: &Server, sql: &str) -> u64 {
@@ -87,7 +95,8 @@ async fn what_has_expired_goes_with_its_partition_and_the_partition_is_used_agai
     let server = server().await;
     let store = open(&server, 1).await;
     let mut clock = Clock::new(&server);
-    let retention = Retention { messages: None, age_ms: Some(30 * DAY) };
+    let days = 30;
+    let retention = Retention { messages: None, age_ms: Some(days * DAY) };
     // Tells the class of the channel.
     fill(&store, "chat:a", 1..=1).await;
     store.expire(&channel("chat:a"), retention, 0).await.expect("nothing expired");
@@ -105,7 +114,7 @@ async fn what_has_expired_goes_with_its_partition_and_the_partition_is_used_agai
         }
         next += 3_000;
         clock.pass(26);
-        while store.expire(&channel, retention, clock.now).await.expect("expired") > 0 {}
+        while clock.expire("chat:a", days) > 0 {}
         clock.pass(0);
         let ends = store.heads(&[channel]).await.expect("heads")[0];
         assert_eq!(whole(&store, "chat:a").await.len() as u64, ends.position.offset - ends.low);
@@ -188,5 +197,25 @@ async fn a_partition_that_somebody_reads_is_emptied_later() {
     clock.pass(0);
     assert_eq!(ask(&server, &slot), 1);
     assert_eq!(fill(&store, "chat:a", 1_106..=1_106).await, [1_106]);
+    store.close().await;
+}
+
+#[tokio::test]
+async fn a_node_whose_clock_runs_ahead_expires_nothing_early() {
+    let server = server().await;
+    let store = open(&server, 1).await;
+    let clock = Clock::new(&server);
+    let lobby = channel("chat:a");
+    let append = |number: u64, days: u64| {
+        let id = MessageId::from_parts(number, 0);
+        store.append(Append { id, time: clock.now - days * DAY, ..message(&lobby, number) })
+    };
+    append(1, 31).await.expect("appended");
+    append(2, 29).await.expect("appended");
+    let retention = Retention { messages: None, age_ms: Some(30 * DAY) };
+    let years_ahead = clock.now + 4_000 * DAY;
+    assert_eq!(store.expire(&lobby, retention, years_ahead).await, Ok(1), "the older one has expired");
+    assert_eq!(store.expire(&lobby, retention, years_ahead).await, Ok(0));
+    assert_eq!(whole(&store, "chat:a").await, [(2, clock.now - 29 * DAY)]);
     store.close().await;
 }

@@ -6,7 +6,7 @@ use hubbub_persistence::postgres::migrate;
 use hubbub_persistence::{Postgres, Revocation, RevokedSubject, Store, StoreError};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 
-use super::fixture::{channel, fill, keyed, open, server, settings, tenant};
+use super::fixture::{channel, fill, keyed, open, server, settings, tenant, whole};
 
 /// Every table with rows of tenants.
 const WALLED: [&str; 6] = ["channels", "segments", "epoch_starts", "messages", "keys", "revocations"];
@@ -72,7 +72,7 @@ async fn another_tenants_rows_can_not_be_written() {
         let error = as_tenant(&server.url(), tenant, statement).await.expect_err(statement);
         assert!(error.to_string().contains("row-level security"), "{statement}: {error}");
     }
-    assert_eq!(super::fixture::whole(&store, "chat:a").await.len(), 4);
+    assert_eq!(whole(&store, "chat:a").await.len(), 4);
     store.close().await;
 }
 
@@ -130,9 +130,59 @@ async fn a_role_that_walls_do_not_hold_is_refused() {
         assert!(matches!(&error, StoreError::Refused(why) if why.contains("every tenant")), "{error:?}")
     };
     refused(Postgres::open(settings(server.admin_url(), 2)).await.expect_err("a superuser"));
+    server.psql("CREATE ROLE deputy LOGIN PASSWORD 'deputy' IN ROLE hubbub_owner").expect("made");
+    let deputy_url = server.owner_url().replace("hubbub_owner:hubbub_owner", "deputy:deputy");
+    for url in [server.owner_url(), deputy_url] {
+        let error = Postgres::open(settings(url, 2)).await.expect_err("the owner");
+        assert!(matches!(&error, StoreError::Refused(why) if why.contains("a role of their own")), "{error:?}");
+    }
+    refused(migrate(&server.owner_url(), "deputy").await.expect_err("a member of the owner"));
     refused(migrate(&server.owner_url(), "postgres").await.expect_err("a superuser"));
     refused(migrate(&server.owner_url(), "hubbub_owner").await.expect_err("the owner"));
     let missing = migrate(&server.owner_url(), "nobody").await.expect_err("no such role");
     assert!(matches!(&missing, StoreError::Refused(why) if why.contains("CREATE ROLE")), "{missing:?}");
+    store.close().await;
+}
+
+/// What happens when a dump is restored without its owners: everything belongs to another role, policies stay behind.
+#[tokio::test]
+async fn another_owner_empties_nothing_and_says_what_to_do() {
+    let (server, store) = filled().await;
+    // More than a page, in two batches at least: the second lies in a slot that later takes nothing any more.
+    fill(&store, "chat:b", 1..=1_100).await;
+    fill(&store, "chat:b", 1_101..=1_105).await;
+    let tidy = |minutes: u64| {
+        let at = format!("SELECT hubbub.tidy((extract(epoch FROM now()) * 1000)::bigint + {})", minutes * 60_000);
+        server.psql(&at)
+    };
+    let months = 92 * 24 * 60;
+    assert_eq!(tidy(months).expect("tidied"), "t");
+    server
+        .psql(
+            "CREATE ROLE heir LOGIN PASSWORD 'heir'; GRANT hubbub_owner TO heir;
+             REASSIGN OWNED BY hubbub_owner TO heir; REVOKE hubbub_owner FROM heir",
+        )
+        .expect("inherited");
+    let told = |error: &str| assert!(error.contains("hubbub migrate as the owner of the tables"), "{error}");
+    // What seems to be empty is truncated when it has seemed so for ten minutes.
+    for minutes in [0, 11, 22] {
+        told(&tidy(months + minutes).expect_err("not by an owner who sees nothing").to_string());
+    }
+    told(&store.revocations(5).await.expect_err("revocations are not none").to_string());
+    told(&store.tenants().await.expect_err("tenants are not none").to_string());
+    match Postgres::open(settings(server.url(), 2)).await {
+        Err(StoreError::Refused(why)) => told(&why),
+        other => panic!("{other:?}"),
+    }
+    let heir_url = server.owner_url().replace("hubbub_owner:hubbub_owner", "heir:heir");
+    migrate(&heir_url, "hubbub").await.expect("healed");
+    for minutes in [33, 44, 55] {
+        assert_eq!(tidy(months + minutes).expect("tidied"), "t");
+    }
+    assert_eq!(store.revocations(5).await.expect("asked").len(), 1);
+    assert_eq!(store.tenants().await.expect("asked"), [tenant("acme")]);
+    assert_eq!(whole(&store, "chat:a").await.len(), 4);
+    assert_eq!(whole(&store, "chat:b").await.len(), 1_105);
+    open(&server, 3).await.close().await;
     store.close().await;
 }

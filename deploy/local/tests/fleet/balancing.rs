@@ -2,6 +2,8 @@
 //! Debian's package with the configuration that we ship, in front of three real hubs.
 
 use std::collections::BTreeSet;
+use std::net::TcpListener;
+use std::time::{Duration, Instant};
 
 use hubbub_local::Error;
 use hubbub_local::hub::{Hub, Options};
@@ -104,5 +106,25 @@ fn sockets_and_streams_get_messages_at_once() -> Result<(), Error> {
     }
     assert!(socket.read().contains("a message of a few bytes"));
     stream.read_until("a message of a few bytes");
+    Ok(())
+}
+
+/// Whoever reads the ticket of a stream may read the stream.
+#[test]
+fn tickets_stay_out_of_the_logs() -> Result<(), Error> {
+    // Hubs that are away are logged too: nobody listens on a port that was given back.
+    let away = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a port");
+    let nginx = Nginx::start(&[away], nginx::Options::default())?;
+    until_status(nginx.address(), "/sse?channel=feed:a&ticket=very-secret", 502);
+    until_status(nginx.address(), "/elsewhere?seen=1", 502);
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let written = |logs: &str| logs.contains("GET /sse HTTP/1.1") && logs.contains("GET /elsewhere HTTP/1.1");
+    while !written(&nginx.logs()) {
+        assert!(Instant::now() < deadline, "not logged: {}", nginx.logs());
+        std::thread::yield_now();
+    }
+    let logs = nginx.logs();
+    assert!(logs.contains("while connecting to upstream"), "a fault is logged: {logs}");
+    assert!(!logs.contains("ticket") && !logs.contains("very-secret"), "{logs}");
     Ok(())
 }

@@ -46,7 +46,8 @@ impl Options {
     /// Runs this binary instead of `$HUBBUB_BIN`, or of the `hubbub` that was built beside this program.
     #[must_use]
     pub fn binary(mut self, path: &Path) -> Self {
-        self.binary = Some(path.to_owned());
+        // It is started in another folder.
+        self.binary = Some(std::path::absolute(path).unwrap_or_else(|_| path.to_owned()));
         self
     }
 

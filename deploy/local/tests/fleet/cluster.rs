@@ -27,7 +27,9 @@ impl Cluster {
     fn start(data: &Path) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_hubbub-local"));
         command.args(["cluster", "--port", "0", "--internal", "0", "--data"]).arg(data);
-        command.arg("--hub").arg(hub::default_binary().expect("the hub is built"));
+        // As the Makefile names it: from here.
+        let binary = hub::default_binary().expect("the hub is built");
+        command.current_dir(binary.parent().expect("a folder")).args(["--hub", "./hubbub"]);
         let mut child = command.stdout(Stdio::piped()).spawn().expect("started");
         let mut output = BufReader::new(child.stdout.take().expect("piped")).lines();
         let (mut front, mut internals) = (None, Vec::new());

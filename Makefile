@@ -144,16 +144,16 @@ show-cross-node: needs-cluster release-tools ## 1,000 messages/s: Redis and the 
 
 .PHONY: show-simulation
 show-simulation: ## 1,000 seeds of sessions over a broker that delays, reorders, duplicates, drops, crashes and restarts
-	HUBBUB_SIMULATION_SEEDS=1000 cargo test --release -p hubbub --test simulation -- --nocapture
+	HUBBUB_SIMULATION_SEEDS=1000 scripts/show.sh cargo test --release -p hubbub --test simulation -- --nocapture
 
 .PHONY: show-crash
 show-crash: ## kill -9 and restart 20 times under load: nothing acknowledged is lost, repeated or reordered
-	HUBBUB_CRASH_ROUNDS=20 cargo test --release -p hubbub --test crash -- --nocapture
+	HUBBUB_CRASH_ROUNDS=20 scripts/show.sh cargo test --release -p hubbub --test crash -- --nocapture
 
 # SECONDS and SEED belong to torture: how long everything together takes, and what breaks when.
 SECONDS := 1800
 SEED := 7
-TORTURE := cargo test --release -p hubbub --test torture
+TORTURE := scripts/show.sh cargo test --release -p hubbub --test torture
 
 .PHONY: torture
 torture: needs-test ## Three nodes, 300 clients, everything dies at random: make torture SECONDS=1800 SEED=7

@@ -49,7 +49,7 @@ async fn a_killed_hub_loses_nothing_that_it_acknowledged() {
     let violations = checker::check(&history).violations;
     let (messages, seen, gaps) = (history.publications.len(), history.received(), history.gaps().count());
     println!(
-        "{rounds} kills in {:.1} s (down {:.1} s): {messages} messages acknowledged, {seen} received, {gaps} gaps told, {} violations",
+        "figure: crash: {rounds} kills in {:.1} s (down {:.1} s): {messages} messages acknowledged, {seen} received, {gaps} gaps told, {} violations",
         begun.elapsed().as_secs_f64(),
         downtime.as_secs_f64(),
         violations.len()

@@ -34,7 +34,7 @@ fn no_silent_gap_no_duplicate_no_reorder() {
     }
     println!("{sum}");
     println!(
-        "simulation: {count} seeds, no silent gap, no duplicate, no reorder, {:.1} s",
+        "figure: simulation: {count} seeds, no silent gap, no duplicate, no reorder, {:.1} s",
         began.elapsed().as_secs_f64()
     );
     assert!(sum.proves_something(), "the faults did not happen: {sum}");

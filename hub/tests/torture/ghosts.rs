@@ -58,7 +58,10 @@ async fn a_killed_node_leaves_no_ghosts() {
         println!("round {round}: the last ghost was gone after {took:?}");
         worst = worst.max(took);
     }
-    println!("worst of {rounds} rounds: {worst:?} (lease {lease:?}, at most {:?})", lease + SOON);
+    println!(
+        "figure: ghosts: gone within {worst:.1?} in {rounds} rounds (lease {lease:?}, at most {:?})",
+        lease + SOON
+    );
     assert!(worst < lease + SOON, "ghosts stay too long");
 }
 

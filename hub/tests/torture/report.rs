@@ -70,7 +70,11 @@ impl Sum {
         println!(
             "deliveries: {received}; gaps told on windows: {gaps:?}; keys appended again in a new epoch: {repeats}"
         );
-        println!("seed {seed}: everybody had everything at most {slowest:?} after the last repair; {wrong} violations");
+        println!(
+            "figure: torture: seed {seed}: {wrong} violations under {} faults; {acknowledged} messages acknowledged, \
+             {received} received; everybody had everything at most {slowest:.1?} after the last repair",
+            faults.values().sum::<usize>()
+        );
     }
 }
 

@@ -73,7 +73,9 @@ async fn a_revocation_is_known_everywhere() {
 
     refused_by_a_node_that_starts_later(&pair, &api).await;
     println!(
-        "99 % within {most:?} (at most {WELL_WITHIN:?}), with a dead link within {worst_deaf:?} (at most {DEAF_WITHIN:?})"
+        "figure: revocation: 99 % of {tries} within {most:.1?} (at most {WELL_WITHIN:?}), with a dead link all {} within \
+         {worst_deaf:.2?} (at most {DEAF_WITHIN:?})",
+        deaf.len()
     );
     assert!(most < WELL_WITHIN && worst_deaf < DEAF_WITHIN, "too late");
 }

@@ -255,3 +255,38 @@ impl PageWalk<'_> {
 pub fn gap_frame(channel: hubbub_protocol::ChannelName, at: Position, lost: Range, reason: GapReason) -> ServerFrame {
     ServerFrame::Gap { channel, epoch: at.epoch, lost, reason }
 }
+
+#[cfg(test)]
+mod tests {
+    use hubbub_protocol::Epoch;
+
+    use super::*;
+
+    fn at(offset: u64) -> Position {
+        Position::new(Epoch::from_u64(1), offset)
+    }
+
+    #[test]
+    fn a_log_is_asked_once_at_a_time_and_again_for_whoever_came_meanwhile() {
+        let mut channel = LaneChannel::opening(1, LogKind::Durable, 1_000);
+        assert!(!channel.asks_head() && channel.wants_refill, "its log is read when it is open");
+        channel.open(Some(at(7)), 0);
+        channel.wants_refill = false;
+        assert!(channel.asks_head(), "nobody has asked");
+        assert!(!channel.asks_head(), "it is being asked");
+        assert!(channel.compare(Some(at(7))), "what was asked before the second question does not answer it");
+        assert!(!channel.wants_refill, "nothing is missing");
+        assert!(channel.asks_head());
+        assert!(channel.compare(None), "no answer");
+        assert!(channel.asks_head());
+        assert!(!channel.compare(Some(at(8))) && channel.wants_refill, "a message is missing");
+    }
+
+    #[test]
+    fn without_a_log_nobody_is_asked() {
+        let mut channel = LaneChannel::opening(1, LogKind::None, 1_000);
+        assert!(!channel.asks_head());
+        channel.open(None, 0);
+        assert!(!channel.asks_head() && !channel.wants_refill);
+    }
+}

@@ -99,8 +99,14 @@ impl Redis {
     /// Runs a script, once.
     pub async fn run(&self, script: &Script, keys: Vec<String>, args: Vec<Value>) -> Result<Value, RedisError> {
         let way = keys.first().and_then(|key| tag_of(key));
+        let teaches = || way.is_some_and(|way| self.0.place(way).teaches(script.id(), way));
         // Boxed: the library's futures are large, and callers stack them.
-        self.guarded(way, |client| Box::pin(async move { script.run(&client, keys, args).await })).await
+        self.guarded(way, |client| {
+            // Here and not before: nothing is sent between this and the script itself.
+            let whole = teaches();
+            Box::pin(async move { script.run(&client, whole, keys, args).await })
+        })
+        .await
     }
 
     /// Sends a command, once. It goes where its first argument lives.
@@ -173,8 +179,13 @@ impl Inner {
     where
         F: Future<Output = Result<Value, Error>>,
     {
-        let place = way.unwrap_or_else(|| self.turn.fetch_add(1, Ordering::Relaxed)) as usize % self.places.len();
-        self.places[place].ask(Duration::from_millis(self.settings.command_ms), ask).await
+        let place = self.place(way.unwrap_or_else(|| self.turn.fetch_add(1, Ordering::Relaxed)));
+        place.ask(Duration::from_millis(self.settings.command_ms), ask).await
+    }
+
+    fn place(&self, way: u64) -> &Place {
+        // At least one.
+        &self.places[way as usize % self.places.len()]
     }
 
     fn record<T>(&self, result: &Result<T, RedisError>) {

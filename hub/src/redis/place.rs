@@ -1,7 +1,8 @@
 //! A place for a connection (in a cluster: one to each server): who stands there sends commands, and is replaced when it does not
 //! get answers. Knows no breaker; it tells what happens.
 
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
@@ -15,6 +16,7 @@ use tokio::sync::Notify;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{Instant, sleep, timeout};
 
+use super::script::ScriptId;
 use super::{RedisError, Settings, connect};
 
 /// How often it is looked whether a connection that was lost is back.
@@ -52,6 +54,8 @@ impl Drop for Commander {
 pub(super) struct Place {
     commander: ArcSwapOption<Commander>,
     silent: Notify,
+    /// Scripts that were sent whole since the connection was made, for each way: in a cluster each leads to one server.
+    taught: Mutex<HashSet<(ScriptId, u64)>>,
 }
 
 impl Place {
@@ -75,6 +79,17 @@ impl Place {
         result
     }
 
+    /// Whether a script is to be sent whole: the first time on this way. What follows on the same connection finds it known;
+    /// sent by its name before, it would be refused and come again behind the others.
+    pub(super) fn teaches(&self, script: ScriptId, way: u64) -> bool {
+        self.taught().insert((script, way))
+    }
+
+    fn taught(&self) -> MutexGuard<'_, HashSet<(ScriptId, u64)>> {
+        // What a panic left behind is whole: every change under the lock is one step.
+        self.taught.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Keeps somebody here, for ever. A client reconnects by itself when its connection closes; one whose answers are overdue, or
     /// whose task ended, stays until another one is connected: in a cluster it may still reach the other shards.
     pub(super) async fn tend(&self, config: Config, settings: Settings, tell: impl Fn(Event)) {
@@ -82,6 +97,7 @@ impl Place {
             let (commander, mut task) = fresh(&config, &settings, &tell).await;
             let (mut errors, mut connected) = (commander.client.error_rx(), commander.client.reconnect_rx());
             let client = commander.client.clone();
+            self.taught().clear();
             self.commander.store(Some(Arc::new(commander)));
             // What was overdue with the one before is over.
             let _ = self.silent.notified().now_or_never();
@@ -96,7 +112,12 @@ impl Place {
                 match event {
                     // Who is connected all the same has answers that tell more.
                     Ok(Event::Failed(_)) if client.state() == ClientState::Connected => {}
-                    Ok(event) => tell(event),
+                    Ok(event) => {
+                        if matches!(event, Event::Connected) {
+                            self.taught().clear();
+                        }
+                        tell(event);
+                    }
                     Err(RecvError::Lagged(_)) => {}
                     Err(RecvError::Closed) => break,
                 }

@@ -1,11 +1,12 @@
 //! Goal: whatever is published on one node reaches the subscribers of another, once and with one position. Method: two
 //! nodes; a person on each; every kind of log, from sockets and from services.
 
-use hubbub_client::{Event, SubscribeOptions};
-use hubbub_protocol::Outcome;
+use hubbub_client::{Event, RawConnection, RawOptions, SubscribeOptions};
+use hubbub_protocol::frame::Publish;
+use hubbub_protocol::{ClientFrame, Outcome};
 use serde_json::json;
 
-use crate::harness::{Fleet, channel, data, listen, next, publish};
+use crate::harness::{Fleet, SOON, channel, data, listen, next, publish, token};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_every_kind_of_log() {
@@ -45,6 +46,30 @@ async fn and_any_node_continues_where_another_ended() {
         assert!(matches!(attached.outcome, Outcome::Continued { .. }), "{name}: {attached:?}");
         for index in 2..=5 {
             assert_eq!(next(&mut moved).await.data, data(&index.to_string()), "{name}");
+        }
+    }
+}
+
+/// Several are on their way to Redis at once: they arrive as they were sent.
+#[tokio::test(flavor = "multi_thread")]
+async fn in_the_order_of_a_publisher_who_does_not_wait() {
+    const AT_ONCE: u64 = 50;
+    let fleet = Fleet::start(2);
+    let bob = fleet.person(1, "bob").await;
+    for name in ["live:steps", "eph:steps"] {
+        let mut far = listen(&bob, name).await;
+        let mut alice = RawConnection::open(&fleet.socket_url(0), RawOptions::default()).await.expect("a socket");
+        alice.connect(&token("alice"), Vec::new(), SOON).await.expect("a session");
+        for first in (0..2 * AT_ONCE).step_by(AT_ONCE as usize) {
+            let steps = first..first + AT_ONCE;
+            for id in steps.clone() {
+                let said = data(&id.to_string());
+                let step = Publish { channel: channel(name), key: None, conflate_key: None, data: said };
+                alice.send(&ClientFrame::Publish(id, step)).await.expect("sent");
+            }
+            for id in steps {
+                assert_eq!(next(&mut far).await.data, data(&id.to_string()), "{name}");
+            }
         }
     }
 }

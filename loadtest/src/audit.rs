@@ -17,6 +17,10 @@ pub struct Audit {
     pub reordered: u64,
     /// Messages that the hub said will never come.
     pub gaps: u64,
+    /// Messages that the hub said were left out, because later ones replaced them.
+    pub conflated: u64,
+    /// Those of them that no hole was found for yet.
+    allowed: u64,
 }
 
 impl Audit {
@@ -44,7 +48,12 @@ impl Audit {
     #[cold]
     fn out_of_order(&mut self, offset: u64) {
         if offset > self.last {
-            self.missing.push((self.last + 1, offset - 1));
+            let hole = offset - self.last - 1;
+            if hole <= self.allowed {
+                self.allowed -= hole;
+            } else {
+                self.missing.push((self.last + 1, offset - 1));
+            }
             self.last = offset;
         } else if let Some(at) = self.missing.iter().position(|(from, to)| (*from..=*to).contains(&offset)) {
             self.reordered += 1;
@@ -62,10 +71,16 @@ impl Audit {
         self.last = self.last.max(to);
     }
 
+    /// The hub said that so many were left out before the next message.
+    pub fn skipped(&mut self, count: u64) {
+        self.conflated += count;
+        self.allowed += count;
+    }
+
     /// Messages that did not come, of all up to `head`. What the hub called a gap is counted there instead.
     pub fn lost(&self, head: u64) -> u64 {
         let holes: u64 = self.missing.iter().map(|(from, to)| to - from + 1).sum();
-        holes + head.saturating_sub(self.last)
+        (holes + head.saturating_sub(self.last)).saturating_sub(self.allowed)
     }
 }
 
@@ -155,6 +170,19 @@ mod tests {
             assert_eq!((audit.lost(*head), audit.duplicated, audit.reordered), *expected, "{offsets:?}");
             assert_eq!(audit.received, offsets.len() as u64);
         }
+    }
+
+    #[test]
+    fn what_was_left_out_is_not_lost_and_nothing_else_is_hidden() {
+        let mut audit = Audit::default();
+        audit.message(1);
+        audit.skipped(3);
+        // Two keys of one flush: 2 and 3 before the first, 5 before the second.
+        audit.message(4);
+        audit.message(6);
+        assert_eq!((audit.conflated, audit.lost(6)), (3, 0));
+        audit.message(8);
+        assert_eq!((audit.lost(8), audit.lost(9)), (1, 2));
     }
 
     #[test]

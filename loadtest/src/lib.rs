@@ -17,14 +17,19 @@ pub mod token;
 
 pub mod audit;
 pub mod connection;
+pub mod events;
 pub mod frame;
 pub mod socket;
 
+pub mod plan;
+
+pub mod crew;
 pub mod crowd;
 pub mod people;
 pub mod returning;
 pub mod worker;
 
+pub mod feed;
 pub mod publisher;
 pub mod schedule;
 pub mod traffic;
@@ -32,6 +37,9 @@ pub mod traffic;
 pub mod disk;
 pub mod process;
 pub mod report;
+
+pub mod outcome;
+pub mod run;
 
 pub mod control;
 pub mod scenario;
@@ -51,6 +59,12 @@ pub enum LoadError {
     /// The internal API refused or could not be understood.
     #[error("internal API: {0}")]
     Api(String),
+    /// The scenario can not be played.
+    #[error(transparent)]
+    Plan(#[from] plan::PlanError),
+    /// The report could not be written.
+    #[error(transparent)]
+    Outcome(#[from] outcome::OutcomeError),
     /// The crowd did not get where it should in time.
     #[error("not in time: {0}")]
     Late(String),

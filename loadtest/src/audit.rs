@@ -65,8 +65,13 @@ impl Audit {
         }
     }
 
-    /// The hub said that these will never come.
+    /// The hub said that these will never come. Where it forgot everything and counts anew, it names a `to` before what came,
+    /// and nobody can say how many are gone: one is counted.
     pub fn gap(&mut self, from: u64, to: u64) {
+        if to < self.last {
+            (self.gaps, self.last, self.allowed) = (self.gaps + 1, to, 0);
+            return;
+        }
         self.gaps += (to + 1).saturating_sub(from);
         self.last = self.last.max(to);
     }
@@ -183,6 +188,16 @@ mod tests {
         assert_eq!((audit.conflated, audit.lost(6)), (3, 0));
         audit.message(8);
         assert_eq!((audit.lost(8), audit.lost(9)), (1, 2));
+    }
+
+    #[test]
+    fn a_log_that_begins_anew_is_a_gap_and_no_duplicates() {
+        let mut audit = Audit::default();
+        audit.begin(7);
+        audit.message(8);
+        audit.gap(9, 2);
+        audit.message(3);
+        assert_eq!((audit.gaps, audit.duplicated, audit.lost(3), audit.lost(4)), (1, 0, 0, 1));
     }
 
     #[test]

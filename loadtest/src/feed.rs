@@ -191,8 +191,8 @@ impl Lane {
                 Taken::Accepted(offset) => {
                     self.published.accepted.fetch_add(1, Ordering::Relaxed);
                     if offset > 0 {
-                        let head = self.fed.heads.offsets.entry(post.channel).or_default();
-                        *head = offset.max(*head);
+                        // Not the highest: a log that was lost counts anew.
+                        self.fed.heads.offsets.insert(post.channel, offset);
                     }
                 }
                 Taken::Refused(why) => {

@@ -113,10 +113,12 @@ impl Member {
                 self.worker.heard.measured_from_ns = from_ns;
                 self.worker.heard.measured = empty_latency();
                 self.worker.talk(true);
+                self.worker.travel(true);
                 self.leaving.begin(self.zero + Duration::from_nanos(from_ns), self.worker.people());
             }
             Order::Quiet => {
                 self.worker.talk(false);
+                self.worker.travel(false);
                 self.leaving.end();
                 say(&Line::Heads(self.worker.heard.heads.iter().map(|(channel, head)| (*channel, *head)).collect()))?;
             }
@@ -189,7 +191,7 @@ fn plan(job: &Job, scenario: &Scenario, zero: Instant) -> Result<Plan, LoadError
         roles: (job.index..cast.people()).step_by(job.of).map(|number| cast.role(number)).collect(),
         names: cast.names.into(),
         in_flight: job.in_flight.max(1),
-        tokens: Tokens::Each(TokenMaker::new(&job.secret, &job.kid)),
+        tokens: Tokens::Each(Box::new(TokenMaker::new(&job.secret, &job.kid))),
         seed: Dice::of(scenario.seed, ALARMS, job.index as u64).throw(),
         zero,
         ways: Ways {

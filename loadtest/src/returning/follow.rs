@@ -7,6 +7,7 @@ use hubbub_protocol::outcome::Attached;
 use hubbub_protocol::{Epoch, Position};
 
 use crate::audit::Audit;
+use crate::frame;
 use crate::plan::stamp::Stamp;
 use crate::worker::empty_latency;
 
@@ -21,8 +22,12 @@ pub struct Follow {
     pub(super) epoch: Option<Epoch>,
     /// How the account goes on where there is no log.
     numbers: Numbers,
-    hint: usize,
+    /// Where the offset and the stamp were found last: messages of one channel are alike.
+    offset_at: usize,
+    stamp_at: usize,
 }
+
+const OFFSET: &[u8] = br#""offset":"#;
 
 /// Where there is no log, the numbers in the messages count. What comes while nobody is there is not lost then.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -37,7 +42,7 @@ enum Numbers {
 
 impl Follow {
     pub(super) fn new(channel: usize) -> Self {
-        Self { channel, audit: Audit::default(), epoch: None, numbers: Numbers::New, hint: 0 }
+        Self { channel, audit: Audit::default(), epoch: None, numbers: Numbers::New, offset_at: 0, stamp_at: 0 }
     }
 
     /// The place behind the last message, where there is a log.
@@ -61,8 +66,10 @@ impl Follow {
 
     /// A message came.
     #[inline]
-    pub(super) fn message(&mut self, offset: Option<u64>, payload: &[u8], heard: &mut Heard) {
-        let stamp = if heard.timed || offset.is_none() { Stamp::read(payload, &mut self.hint) } else { None };
+    pub(super) fn message(&mut self, payload: &[u8], heard: &mut Heard) {
+        // On a channel without a log, `data` would have to hold one.
+        let offset = self.epoch.and_then(|_| frame::number(payload, OFFSET, &mut self.offset_at));
+        let stamp = if heard.timed || offset.is_none() { Stamp::read(payload, &mut self.stamp_at) } else { None };
         match (offset, stamp) {
             (Some(offset), _) => self.audit.message(offset),
             (None, Some(Stamp { number: number @ 1.., .. })) => {
@@ -146,12 +153,12 @@ mod tests {
         let attached = Attached { outcome: hubbub_protocol::Outcome::Fresh { replay: None }, head: None };
         follow.begin(&attached);
         for number in [1, 2, 4] {
-            follow.message(None, message(number, 0).as_bytes(), &mut heard);
+            follow.message(message(number, 0).as_bytes(), &mut heard);
         }
         assert_eq!((follow.lost(4), follow.lost(6)), (1, 3));
         follow.begin(&attached);
         assert_eq!(follow.lost(8), 1);
-        follow.message(None, message(9, 0).as_bytes(), &mut heard);
+        follow.message(message(9, 0).as_bytes(), &mut heard);
         assert_eq!((follow.lost(9), follow.lost(10)), (1, 2));
     }
 
@@ -160,7 +167,7 @@ mod tests {
         let (mut follow, mut heard) = (Follow::new(0), Heard { timed: true, ..Heard::default() });
         (heard.now_ns, heard.since_ns, heard.measured_from_ns) = (9_000_000, 2_000_000, 5_000_000);
         for due_ns in [1_000_000, 3_000_000, 6_000_000] {
-            follow.message(Some(1), message(0, due_ns).as_bytes(), &mut heard);
+            follow.message(message(0, due_ns).as_bytes(), &mut heard);
         }
         assert_eq!((heard.lately.len(), heard.measured.len()), (2, 1));
         assert!((2_900_000..3_100_000).contains(&heard.measured.max()));

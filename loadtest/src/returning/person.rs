@@ -49,11 +49,9 @@ pub(super) struct Person {
     /// What was published and has no answer: the request, and which of the channels.
     pub(super) asked: Vec<(u64, usize)>,
     requests: u64,
-    hint: usize,
 }
 
 const BEFORE_CHANNEL: &[u8] = br#"{"type":"message","channel":""#;
-const OFFSET: &[u8] = br#""offset":"#;
 /// Requests from here on are publishes; below are subscriptions.
 const FIRST_PUBLISH: u64 = 1_000;
 
@@ -62,7 +60,7 @@ impl Person {
     pub(super) fn new(channels: impl Iterator<Item = usize>, stream: bool) -> Self {
         let wire = if stream { Wire::Stream(Events::default()) } else { Wire::Socket(Carry::default()) };
         let follows = channels.map(Follow::new).collect();
-        Self { follows, stage: Stage::Upgrading, open: 0, wire, asked: Vec::new(), requests: FIRST_PUBLISH, hint: 0 }
+        Self { follows, stage: Stage::Upgrading, open: 0, wire, asked: Vec::new(), requests: FIRST_PUBLISH }
     }
 
     /// A new connection begins.
@@ -188,9 +186,8 @@ impl Person {
         match opcode {
             TEXT if frame::is_message(payload) => {
                 said.messages += 1;
-                let offset = frame::number(payload, OFFSET, &mut self.hint);
                 match self.follows_named(payload, names) {
-                    Some(follow) => follow.message(offset, payload, heard),
+                    Some(follow) => follow.message(payload, heard),
                     // Nobody asked for this channel.
                     None => self.stage = Stage::Over(End::Broken),
                 }

@@ -49,7 +49,7 @@ pub(crate) enum Tokens {
     /// All the same user.
     Shared(String),
     /// Everybody a user of their own.
-    Each(TokenMaker),
+    Each(Box<TokenMaker>),
 }
 
 /// How people behave.
@@ -112,6 +112,8 @@ pub(crate) struct Worker {
     opened: usize,
     /// Whether people may publish.
     talking: bool,
+    /// Whether people go through tunnels.
+    moving: bool,
     /// Slow people read as everybody does: all must drain.
     hasty: bool,
     pub(crate) counts: Counts,
@@ -132,6 +134,7 @@ impl Worker {
             plan,
             opened: 0,
             talking: false,
+            moving: false,
             hasty: false,
             counts: Counts::default(),
             heard: Heard::default(),
@@ -194,6 +197,14 @@ impl Worker {
         self.talking = talking;
     }
 
+    /// People begin to go through tunnels, or stop.
+    pub(crate) fn travel(&mut self, moving: bool) {
+        if moving && !std::mem::replace(&mut self.moving, moving) {
+            (0..self.seats.len()).for_each(|index| self.move_on(index));
+        }
+        self.moving = moving;
+    }
+
     /// Slow people read all that comes from now on, or do not any more.
     pub(crate) fn hurry(&mut self, hasty: bool) {
         self.hasty = hasty;
@@ -251,7 +262,8 @@ impl Worker {
                     self.sip_later(index);
                 }
             }
-            Deed::EnterTunnel => self.enter_tunnel(index),
+            Deed::EnterTunnel if self.moving => self.enter_tunnel(index),
+            Deed::EnterTunnel => {}
             Deed::Say if self.talking => self.say(index, at),
             Deed::Say => {}
         }
@@ -369,11 +381,7 @@ impl Worker {
                 self.counts.last_return_ns = at;
             }
         }
-        let (turn, tunnel) = (seat.turn, seat.tunnel);
-        if tunnel {
-            let wait = Duration::from_secs_f64(self.alarms.dice.wait(self.plan.ways.tunnel.0));
-            self.alarms.set(now + wait, index, turn, Deed::EnterTunnel);
-        }
+        self.move_on(index);
         self.sip_later(index);
         self.think(index, now);
     }
@@ -382,6 +390,15 @@ impl Worker {
         let seat = &self.seats[index];
         if seat.slow && seat.live && !self.hasty && self.plan.ways.slow_bytes_per_s >= SIPS_PER_S {
             self.alarms.set(Instant::now() + Duration::from_secs(1) / SIPS_PER_S, index, seat.turn, Deed::Sip);
+        }
+    }
+
+    /// Sets when this person enters the next tunnel.
+    fn move_on(&mut self, index: usize) {
+        let seat = &self.seats[index];
+        if seat.tunnel && seat.live && self.moving {
+            let wait = Duration::from_secs_f64(self.alarms.dice.wait(self.plan.ways.tunnel.0));
+            self.alarms.set(Instant::now() + wait, index, seat.turn, Deed::EnterTunnel);
         }
     }
 

@@ -38,8 +38,6 @@ pub(super) struct Measured {
     pub(super) samples: std::ops::Range<usize>,
     /// How late this program published, in nanoseconds.
     pub(super) lateness: Histogram<u64>,
-    /// The first thing that was refused.
-    pub(super) complaint: Option<String>,
 }
 
 /// The handles of a course.
@@ -159,11 +157,20 @@ impl<'a> Course<'a> {
         loop {
             self.round()?;
             let tick = self.stage.crew.tick();
-            if (tick.behind == 0 && tick.live >= self.stage.crew.people()) || Instant::now() > until {
+            let answered = tick.acknowledged + tick.refused >= tick.published;
+            let whole = tick.behind == 0 && tick.live >= self.stage.crew.people();
+            if (whole && answered) || Instant::now() > until {
                 break;
             }
         }
         let (account, after) = (self.stage.crew.account()?, self.stage.crew.tick());
+        if let Some(complaint) = complaint {
+            self.stage.recorder.mark(&format!("refused, e.g.: {complaint}"));
+        }
+        if !account.ends.is_empty() {
+            let ends: Vec<_> = account.ends.iter().map(|(end, count)| format!("{count} {end}")).collect();
+            self.stage.recorder.mark(&format!("connections that the hub or the network ended: {}", ends.join(", ")));
+        }
         Ok(Measured {
             account,
             published: counts[0] + after.published - before.published,
@@ -174,7 +181,6 @@ impl<'a> Course<'a> {
             hub_cpu_s: None,
             samples: 0..0,
             lateness,
-            complaint,
         })
     }
 }

@@ -130,7 +130,7 @@ fn latency(all: &Histogram<u64>) -> Latency {
         let step = 10f64.powi(-digits);
         (1..=9).rev().map(move |nines| 1.0 - f64::from(nines) * step)
     });
-    let percentiles = quantiles.chain(tail.skip(0)).filter(|quantile| *quantile > 0.0);
+    let percentiles = quantiles.chain(tail).filter(|quantile| *quantile > 0.0);
     let mut percentiles: Vec<_> = percentiles.chain([1.0]).map(|quantile| (quantile, ms(quantile))).collect();
     percentiles.sort_by(|one, other| one.0.total_cmp(&other.0));
     percentiles.dedup_by(|one, other| (one.0 - other.0).abs() < 1e-9);

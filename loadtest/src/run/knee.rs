@@ -48,7 +48,7 @@ impl Search {
                        above 1, and steps of at least 0.5 s";
             return Err(LoadError::Start(why.into()));
         }
-        let (mut rate, mut held, mut broke): (f64, Option<(f64, Outcome)>, Option<(f64, Tried)>) = (from, None, None);
+        let (mut rate, mut held, mut broke) = (from, None::<(f64, Outcome)>, None::<(f64, Tried)>);
         while rate <= self.to && broke.is_none() {
             let tried = self.try_rate(scenario, &source, stage, rate)?;
             match tried.broke {

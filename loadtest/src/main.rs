@@ -4,7 +4,10 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use hubbub_loadtest::LoadError;
+use hubbub_loadtest::compare::CompareArgs;
 use hubbub_loadtest::control::Control;
+use hubbub_loadtest::html::ReportArgs;
+use hubbub_loadtest::outcome::Verdict;
 use hubbub_loadtest::people::PeopleArgs;
 use hubbub_loadtest::report::Report;
 use hubbub_loadtest::scenario::Scenario;
@@ -29,13 +32,22 @@ enum Command {
     People(PeopleArgs),
     /// The bare loop that scenarios compare the hub with. Prints where it listens.
     ControlServer,
+    /// Show the report of a run as a page.
+    Report(ReportArgs),
+    /// Put the reports of several runs beside each other. Exit status 2 when one of the runs is invalid.
+    Compare(CompareArgs),
 }
+
+/// The exit status when there is nothing to show.
+const COULD_NOT_RUN: u8 = 3;
 
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Scenario(scenario) => scenario.run(),
         Command::People(people) => people.run().map(|()| true),
         Command::ControlServer => serve_control().map(|()| true),
+        Command::Report(report) => return shown(report.run().map(|()| Verdict::Met)),
+        Command::Compare(compare) => return shown(compare.run()),
     };
     match done {
         Ok(true) => ExitCode::SUCCESS,
@@ -43,6 +55,16 @@ fn main() -> ExitCode {
         Err(error) => {
             Report::new("error").say(&format!("FAILED: {error}"));
             ExitCode::FAILURE
+        }
+    }
+}
+
+fn shown<E: std::fmt::Display>(done: Result<Verdict, E>) -> ExitCode {
+    match done {
+        Ok(verdict) => ExitCode::from(verdict.exit_status()),
+        Err(error) => {
+            Report::new("error").say(&format!("FAILED: {error}"));
+            ExitCode::from(COULD_NOT_RUN)
         }
     }
 }

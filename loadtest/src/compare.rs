@@ -295,7 +295,7 @@ const FIGURES: [Figure; 22] = [
     ("p99_ms", Better::Lower, |run| timed(run, run.latency.p99_ms)),
     ("p999_ms", Better::Lower, |run| timed(run, run.latency.p999_ms)),
     ("max_ms", Better::Lower, |run| timed(run, run.latency.max_ms)),
-    ("busiest_second_deliveries_per_s", Better::Higher, busiest),
+    ("peak_deliveries_per_s", Better::Higher, busiest),
     ("connections", Better::Neither, |run| counted(run, |counts| counts.connections)),
     ("published", Better::Neither, |run| counted(run, |counts| counts.published)),
     ("acknowledged", Better::Neither, |run| counted(run, |counts| counts.acknowledged)),

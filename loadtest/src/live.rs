@@ -217,7 +217,7 @@ mod tests {
     #[test]
     fn a_second_shows_all_that_matters() {
         let text = picture(&second());
-        for part in ["5,000", "100/s", "499,000/s", "p50 12.5 ms", "p99 31 ms", "hub 1 cores", "idle 25 %", "lost 0"] {
+        for part in ["5,000", "100/s", "499,000/s", "p50 12.5 ms", "p99 31 ms", "hub 1 core ", "idle 25 %", "lost 0"] {
             assert!(text.contains(part), "{part} in {text}");
         }
         assert!(!text.contains('!'));

@@ -53,12 +53,13 @@ impl Unit {
         match self {
             Self::Count => grouped(value),
             Self::PerSecond => format!("{}/s", grouped(value)),
-            Self::Milliseconds if size >= 10_000.0 => format!("{} s", significant(value / 1e3)),
-            Self::Milliseconds if size < 0.1 && size > 0.0 => format!("{} µs", significant(value * 1e3)),
+            Self::Milliseconds if size >= 1_000.0 => format!("{} s", significant(value / 1e3)),
+            Self::Milliseconds if size < 0.995 && size > 0.0 => format!("{} µs", significant(value * 1e3)),
             Self::Milliseconds => format!("{} ms", significant(value)),
             Self::Microseconds if size >= 10_000.0 => format!("{} ms", significant(value / 1e3)),
             Self::Microseconds => format!("{} µs", significant(value)),
             Self::Bytes => in_powers(value, 1024.0, &["B", "KiB", "MiB", "GiB", "TiB"]),
+            Self::Cores if value == 1.0 => "1 core".to_owned(),
             Self::Cores => format!("{} cores", significant(value)),
             Self::Seconds => duration(value),
         }
@@ -69,7 +70,6 @@ impl Unit {
         match self {
             Self::Count | Self::PerSecond => in_powers(value, 1000.0, &["", "k", "M", "G"]).trim_end().to_owned(),
             Self::Cores => significant(value),
-            Self::Milliseconds if (1000.0..10_000.0).contains(&value) => format!("{} s", significant(value / 1e3)),
             _ => self.show(value),
         }
     }
@@ -121,14 +121,9 @@ fn duration(seconds: f64) -> String {
         return format!("{} s", significant((seconds * 10.0).round() / 10.0));
     }
     let whole = seconds.abs().round() as u64;
-    let (hours, minutes, rest) = (whole / 3600, whole / 60 % 60, whole % 60);
-    let sign = if seconds < 0.0 { "−" } else { "" };
-    match (hours, minutes, rest) {
-        (0, _, 0) => format!("{sign}{minutes} min"),
-        (0, ..) => format!("{sign}{minutes} min {rest} s"),
-        (_, 0, _) => format!("{sign}{hours} h"),
-        _ => format!("{sign}{hours} h {minutes} min"),
-    }
+    let parts = [(whole / 3600, "h"), (whole / 60 % 60, "min"), (whole % 60, "s")];
+    let named = parts.into_iter().filter(|(part, _)| *part > 0).map(|(part, name)| format!("{part} {name}"));
+    format!("{}{}", if seconds < 0.0 { "−" } else { "" }, named.collect::<Vec<_>>().join(" "))
 }
 
 #[cfg(test)]
@@ -145,6 +140,7 @@ mod tests {
             (Unit::PerSecond, 999.6, "1,000/s"),
             (Unit::Milliseconds, 31.04, "31 ms"),
             (Unit::Milliseconds, 0.042, "42 µs"),
+            (Unit::Milliseconds, 0.999, "0.999 ms"),
             (Unit::Milliseconds, 12_340.0, "12.3 s"),
             (Unit::Microseconds, 0.1423, "0.142 µs"),
             (Unit::Bytes, 2_048.0, "2 KiB"),
@@ -154,6 +150,7 @@ mod tests {
             (Unit::Seconds, 60.0, "60 s"),
             (Unit::Seconds, 1_800.0, "30 min"),
             (Unit::Seconds, 3_660.0, "1 h 1 min"),
+            (Unit::Seconds, 7_205.0, "2 h 5 s"),
             (Unit::Milliseconds, f64::NAN, "–"),
             (Unit::Bytes, f64::INFINITY, "–"),
         ] {

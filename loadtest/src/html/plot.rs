@@ -6,7 +6,7 @@ use std::fmt::Write;
 use serde::Serialize;
 
 use super::marks::{self, LONGEST, Placed};
-use super::scale::{Scale, percent};
+use super::scale::{Scale, Tick, percent};
 use super::text::{Text, json};
 use crate::outcome::Mark;
 use crate::quantity::Unit;
@@ -52,21 +52,34 @@ impl Line {
 
     fn path(&self, x: &Scale, y: &Scale) -> String {
         let mut path = String::new();
-        let mut pen_down = false;
-        for point in &self.points {
-            let Some((low, high)) = point.y else {
-                pen_down = false;
-                continue;
-            };
-            let across = x.place(point.x) * 1000.0;
-            let up = |value| (1.0 - y.place(value)) * HEIGHT;
-            let command = if pen_down { 'L' } else { 'M' };
-            // A point between two interruptions is a dot: a line of no length has round ends.
-            let _ = write!(path, "{command}{across:.2} {:.2}L{across:.2} {:.2}", up(low), up(high));
-            pen_down = true;
+        for run in self.points.split(|point| point.y.is_none()).filter(|run| run.len() > 1) {
+            for (nth, point) in run.iter().enumerate() {
+                let command = if nth == 0 { 'M' } else { 'L' };
+                write_point(&mut path, command, point, x, y);
+            }
         }
         path
     }
+
+    /// Values between two that are missing, which make no line.
+    fn dots(&self, x: &Scale, y: &Scale) -> String {
+        let mut path = String::new();
+        for run in self.points.split(|point| point.y.is_none()) {
+            if let [point] = run {
+                write_point(&mut path, 'M', point, x, y);
+            }
+        }
+        path
+    }
+}
+
+/// From the lowest to the highest value of a point.
+fn write_point(path: &mut String, command: char, point: &Point, x: &Scale, y: &Scale) {
+    let Some((low, high)) = point.y else { return };
+    let across = x.place(point.x) * 1000.0;
+    let up = |value| (1.0 - y.place(value)) * HEIGHT;
+    // Writing into a string can not fail.
+    let _ = write!(path, "{command}{across:.2} {:.2}V{:.2}", up(low), up(high));
 }
 
 impl Plot<'_> {
@@ -91,8 +104,13 @@ impl Plot<'_> {
         self.write_area(out, &lines, &placed);
         out.push_str("<div class=\"x\" aria-hidden=\"true\">");
         for tick in self.x.ticks(self.unit) {
-            let minor = if tick.minor { " class=\"minor\"" } else { "" };
-            let _ = write!(out, "<span{minor} style=\"left:{:.2}%\">{}</span>", tick.place * 100.0, Text(&tick.label));
+            let class = match tick {
+                Tick { minor: true, .. } => " class=\"minor\"",
+                // The last label would stand out of the card.
+                Tick { place, .. } if place > 0.98 => " class=\"end\"",
+                Tick { .. } => "",
+            };
+            let _ = write!(out, "<span{class} style=\"left:{:.2}%\">{}</span>", tick.place * 100.0, Text(&tick.label));
         }
         let _ = write!(out, "</div></div><script type=\"application/json\">{}</script></figure>\n", self.data(&lines));
     }
@@ -115,9 +133,16 @@ impl Plot<'_> {
         }
         out.push_str("</g>");
         for (at, line) in lines {
-            let path = line.path(&self.x, &self.y);
-            let _ = write!(out, "<path class=\"look{}\" d=\"{path}\"><title>", at % LOOKS);
-            let _ = write!(out, "{}</title></path>", Text(&self.told(line)));
+            let (look, told) = (at % LOOKS, self.told(line));
+            for (class, path) in [("", line.path(&self.x, &self.y)), (" dots", line.dots(&self.x, &self.y))] {
+                if !path.is_empty() {
+                    let _ = write!(
+                        out,
+                        "<path class=\"look{look}{class}\" d=\"{path}\"><title>{}</title></path>",
+                        Text(&told)
+                    );
+                }
+            }
         }
         out.push_str("</svg><div class=\"cursor\" hidden></div><div class=\"tip\" hidden></div></div>");
     }
@@ -145,7 +170,7 @@ impl Plot<'_> {
             let (low, high) = point.y?;
             let head = match self.x {
                 Scale::Nines { .. } => percent(point.x),
-                _ => format!("{} s", short(point.x)),
+                _ => Unit::Seconds.show(point.x),
             };
             Some((short(self.x.place(point.x) * 1000.0), head, short(low * factor), short(high * factor)))
         };
@@ -218,8 +243,10 @@ mod tests {
         let x = Scale::time(4.0);
         let y = Scale::Linear { top: 10.0, step: 5.0 };
         let path = line(&[Some(0.0), Some(10.0), None, Some(5.0)]).path(&x, &y);
-        assert_eq!(path.matches('M').count(), 2);
-        assert!(path.starts_with("M0.00 300.00L0.00 300.00L250.00 0.00"), "{path}");
+        assert_eq!(path.matches('M').count(), 1);
+        assert!(path.starts_with("M0.00 300.00V300.00L250.00 0.00"), "{path}");
+        let dots = line(&[Some(0.0), Some(10.0), None, Some(5.0)]).dots(&x, &y);
+        assert_eq!(dots, "M750.00 150.00V150.00", "a value alone is a dot");
     }
 
     #[test]

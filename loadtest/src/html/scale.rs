@@ -92,7 +92,7 @@ impl Scale {
                 .collect(),
             Self::Log { low, high } => {
                 let decades = (high / low).log10();
-                let digits: &[f64] = if decades <= 2.0 { &[1.0, 2.0, 5.0] } else { &[1.0] };
+                let digits: &[f64] = if decades <= 3.0 { &[1.0, 2.0, 5.0] } else { &[1.0] };
                 (low.log10().floor() as i32..=high.log10().ceil() as i32)
                     .flat_map(|power| digits.iter().map(move |digit| digit * 10_f64.powi(power)))
                     .filter(|value| *value >= low * 0.999 && *value <= high * 1.001)
@@ -100,11 +100,17 @@ impl Scale {
                     .collect()
             }
             Self::Nines { right } => {
-                let named = [0.0, 0.5, 0.9, 0.99, 0.999, 0.9999, 0.99999, 0.999999, 0.9999999];
-                named
+                let roomy = *right < 4.5;
+                // Labels grow with the nines: of many, every second one has room.
+                let named = (1..=9).filter(|nines| *right < 5.5 || *nines <= 3 || nines % 2 == 1);
+                let named = named.map(|nines: i32| 1.0 - 0.1_f64.powi(nines));
+                let half = roomy.then_some(0.5);
+                [0.0]
                     .into_iter()
+                    .chain(half)
+                    .chain(named)
                     .filter(|q| nines_of(*q) <= right + 0.01)
-                    .map(|q| self.tick(q, percent(q), q == 0.5))
+                    .map(|q| self.tick(q, percent(q), q == 0.5 || (*right >= 5.5 && (q == 0.99 || q > 0.999_995))))
                     .collect()
             }
         }
@@ -170,7 +176,12 @@ mod tests {
         let scale = Scale::log([0.0, 1.3, 740.0].into_iter());
         assert_eq!(scale, Scale::Log { low: 1.0, high: 1000.0 });
         assert!((scale.place(10.0) - 1.0 / 3.0).abs() < 1e-9);
-        assert_eq!(labels(&scale, Unit::Milliseconds), ["1 ms", "10 ms", "100 ms", "1 s"]);
+        assert_eq!(
+            labels(&scale, Unit::Milliseconds),
+            ["1 ms", "2 ms", "5 ms", "10 ms", "20 ms", "50 ms", "100 ms", "200 ms", "500 ms", "1 s"]
+        );
+        let wide = Scale::log([0.05, 740.0].into_iter());
+        assert_eq!(labels(&wide, Unit::Milliseconds), ["100 µs", "1 ms", "10 ms", "100 ms", "1 s"]);
         assert_eq!(scale.place(0.0), 0.0, "what has no logarithm lies at the end");
         assert_eq!(labels(&Scale::log([3.0].into_iter()), Unit::Milliseconds), ["2 ms", "5 ms", "10 ms"]);
         assert_eq!(Scale::log(std::iter::empty()), Scale::Log { low: 1.0, high: 10.0 });
@@ -180,6 +191,8 @@ mod tests {
     fn each_nine_takes_the_same_room() {
         let scale = Scale::nines([0.5, 0.9999, 1.0].into_iter());
         assert_eq!(labels(&scale, Unit::Count), ["0 %", "50 %", "90 %", "99 %", "99.9 %", "99.99 %"]);
+        let many = labels(&Scale::nines([0.999_999_9].into_iter()), Unit::Count);
+        assert_eq!(many, ["0 %", "90 %", "99 %", "99.9 %", "99.999 %", "99.99999 %"]);
         assert!((scale.place(0.9) - 0.25).abs() < 1e-9);
         assert!((scale.place(0.99) - 0.5).abs() < 1e-9);
         assert_eq!(scale.place(1.0), 1.0, "the slowest lies at the right end");

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::text::Text;
+use super::text::{Text, name};
 use super::when::utc;
 use crate::outcome::{Mark, Outcome, TargetKind, Threshold, Verdict};
 use crate::quantity::{MISSING, Unit};
@@ -90,12 +90,12 @@ pub(super) fn headline(run: &Outcome) -> (&'static str, &'static str, String) {
 
 fn write_threshold(out: &mut String, threshold: &Threshold) {
     let unit = Unit::of(&threshold.name);
-    let least = threshold.at_least.map(|limit| format!("at least {}", unit.show(limit)));
-    let most = threshold.at_most.map(|limit| format!("at most {}", unit.show(limit)));
-    let demanded = [least, most].into_iter().flatten().collect::<Vec<_>>().join(", ");
+    let least = threshold.at_least.map(|limit| format!("≥ {}", unit.show(limit)));
+    let most = threshold.at_most.map(|limit| format!("≤ {}", unit.show(limit)));
+    let demanded = [least, most].into_iter().flatten().collect::<Vec<_>>().join(" and ");
     let value = threshold.value.map_or(MISSING.to_owned(), |value| unit.show(value));
     let (class, result) = if threshold.met { ("met", "✓ met") } else { ("missed", "✗ missed") };
-    let _ = write!(out, "<tr class=\"{class}\"><th scope=\"row\"><code>{}</code></th>", Text(&threshold.name));
+    let _ = write!(out, "<tr class=\"{class}\"><th scope=\"row\"><code>{}</code></th>", name(&threshold.name));
     let _ = write!(out, "<td>{demanded}</td><td>{value}</td><td class=\"result\">{result}</td></tr>");
 }
 

@@ -28,6 +28,11 @@ impl fmt::Display for Text<'_> {
     }
 }
 
+/// The name of a figure, which may break after its underscores.
+pub(super) fn name(figure: &str) -> String {
+    Text(figure).to_string().replace('_', "_<wbr>")
+}
+
 /// Data in a `<script type="application/json">`: no character that could end the element.
 pub(super) fn json(value: &impl Serialize) -> String {
     // Numbers and strings always have a form in JSON.

@@ -20,7 +20,7 @@ pub(super) struct Placed<'a> {
 /// Rows of labels above a plot.
 const ROWS: usize = 4;
 /// The width of a number alone on a phone, as a part of the plot.
-const NUMBER: f64 = 0.075;
+const NUMBER: f64 = 0.095;
 /// The width of a letter where labels are shown, as a part of the plot: 7 of 860 px.
 const LETTER: f64 = 0.0082;
 

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use serde::Serialize;
 
 use super::marks::{self, LONGEST, Placed};
-use super::scale::{Scale, Tick, percent};
+use super::scale::{Scale, percent};
 use super::text::{Text, json};
 use crate::outcome::Mark;
 use crate::quantity::Unit;
@@ -104,15 +104,16 @@ impl Plot<'_> {
         self.write_area(out, &lines, &placed);
         out.push_str("<div class=\"x\" aria-hidden=\"true\">");
         for tick in self.x.ticks(self.unit) {
-            let class = match tick {
-                Tick { minor: true, .. } => " class=\"minor\"",
-                // The last label would stand out of the card.
-                Tick { place, .. } if place > 0.98 => " class=\"end\"",
-                Tick { .. } => "",
+            // The last label would stand out of the card.
+            let class = match (tick.minor, tick.place > 0.98) {
+                (false, false) => "",
+                (false, true) => " class=\"end\"",
+                (true, false) => " class=\"minor\"",
+                (true, true) => " class=\"minor end\"",
             };
             let _ = write!(out, "<span{class} style=\"left:{:.2}%\">{}</span>", tick.place * 100.0, Text(&tick.label));
         }
-        let _ = write!(out, "</div></div><script type=\"application/json\">{}</script></figure>\n", self.data(&lines));
+        let _ = writeln!(out, "</div></div><script type=\"application/json\">{}</script></figure>", self.data(&lines));
     }
 
     fn write_area(&self, out: &mut String, lines: &[(usize, &Line)], placed: &[Placed<'_>]) {

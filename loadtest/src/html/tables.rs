@@ -32,9 +32,9 @@ pub(super) fn head(out: &mut String, run: &Outcome) {
         or_unknown(&machine.processor),
         machine.cores
     );
-    let _ = write!(
+    let _ = writeln!(
         out,
-        "{memory} · {} · took {} · seed {}</p></header>\n",
+        "{memory} · {} · took {} · seed {}</p></header>",
         or_unknown(&machine.kernel),
         Unit::Seconds.show(run.seconds),
         run.seed
@@ -199,9 +199,9 @@ fn write_table(out: &mut String, title: &str, rows: &[(&str, Option<f64>, Unit)]
 /// The scenario as it was written, folded.
 pub(super) fn source(out: &mut String, run: &Outcome) {
     if !run.source.is_empty() {
-        let _ = write!(
+        let _ = writeln!(
             out,
-            "<details class=\"card\"><summary>The scenario as TOML</summary><pre>{}</pre></details>\n",
+            "<details class=\"card\"><summary>The scenario as TOML</summary><pre>{}</pre></details>",
             Text(&run.source)
         );
     }

@@ -39,11 +39,14 @@ for (const figure of document.querySelectorAll('.plot')) {
       add(row, 'span', line.name)
       add(row, 'span', shown(low, high))
     }
-    cursor.style.left = place / 10 + '%'
-    const left = place < 500
-    tip.style.left = left ? `calc(${place / 10}% + 10px)` : ''
-    tip.style.right = left ? '' : `calc(${100 - place / 10}% + 10px)`
     cursor.hidden = tip.hidden = false
+    const box = area.getBoundingClientRect()
+    const left = (place / 1000) * box.width
+    cursor.style.left = left + 'px'
+    // Beside the cursor, on the side with more room, and never out of the page.
+    const wanted = place < 500 ? left + 10 : left - 10 - tip.offsetWidth
+    const most = document.documentElement.clientWidth - box.left - tip.offsetWidth - 4
+    tip.style.left = Math.max(Math.min(wanted, most), 4 - box.left) + 'px'
   }
   const hide = () => { cursor.hidden = tip.hidden = true }
 

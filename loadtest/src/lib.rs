@@ -6,8 +6,9 @@
 //! Read in this order: what a run is aimed at ([`options`], [`hub`], [`fleet`], [`token`]); a socket and what comes over it
 //! ([`socket`], [`frame`], [`connection`], [`audit`]); many of them ([`worker`], [`crowd`], in processes of their own
 //! [`people`]), also such that come back ([`returning`]); what is sent in ([`schedule`], [`publisher`], [`traffic`]); what it
-//! costs ([`process`], [`disk`]); what is printed ([`report`]); and the scenarios. [`control`] is the other end of every
-//! control: a bare loop that writes the same bytes.
+//! costs ([`process`], [`disk`]); what is printed ([`report`]), what is kept of a run ([`outcome`]) and how that is shown
+//! ([`live`], [`html`], [`compare`], with the units of [`quantity`]); and the scenarios.
+//! [`control`] is the other end of every control: a bare loop that writes the same bytes.
 
 pub mod options;
 
@@ -38,7 +39,12 @@ pub mod disk;
 pub mod process;
 pub mod report;
 
+pub mod compare;
+pub mod html;
+pub mod live;
 pub mod outcome;
+pub mod quantity;
+
 pub mod run;
 
 pub mod control;

@@ -4,8 +4,11 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use hubbub_loadtest::LoadError;
+use hubbub_loadtest::compare::CompareArgs;
 use hubbub_loadtest::control::Control;
 use hubbub_loadtest::crew::member;
+use hubbub_loadtest::html::ReportArgs;
+use hubbub_loadtest::outcome::Verdict;
 use hubbub_loadtest::people::PeopleArgs;
 use hubbub_loadtest::report::Report;
 use hubbub_loadtest::run::{self, KneeArgs, RunArgs};
@@ -41,17 +44,26 @@ enum Command {
     List,
     /// The bare loop that scenarios compare the hub with. Prints where it listens.
     ControlServer,
+    /// Show the report of a run as a page.
+    Report(ReportArgs),
+    /// Put the reports of several runs beside each other. Exit status 2 when one of the runs is invalid.
+    Compare(CompareArgs),
 }
+
+/// The exit status when there is nothing to show.
+const COULD_NOT_RUN: u8 = 3;
 
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Scenario(scenario) => scenario.run(),
         Command::People(people) => people.run().map(|()| true),
         Command::Crew => member::run().map(|()| true),
-        Command::Run(args) => return played(args.run()),
-        Command::Knee(args) => return played(args.run()),
+        Command::Run(args) => return shown(args.run()),
+        Command::Knee(args) => return shown(args.run()),
         Command::List => run::list().map(|()| true),
         Command::ControlServer => serve_control().map(|()| true),
+        Command::Report(report) => return shown(report.run().map(|()| Verdict::Met)),
+        Command::Compare(compare) => return shown(compare.run()),
     };
     match done {
         Ok(true) => ExitCode::SUCCESS,
@@ -63,11 +75,14 @@ fn main() -> ExitCode {
     }
 }
 
-fn played(status: Result<ExitCode, LoadError>) -> ExitCode {
-    status.unwrap_or_else(|error| {
-        Report::new("run").say(&format!("FAILED: {error}"));
-        ExitCode::from(run::COULD_NOT_RUN)
-    })
+fn shown<E: std::fmt::Display>(done: Result<Verdict, E>) -> ExitCode {
+    match done {
+        Ok(verdict) => ExitCode::from(verdict.exit_status()),
+        Err(error) => {
+            Report::new("error").say(&format!("FAILED: {error}"));
+            ExitCode::from(COULD_NOT_RUN)
+        }
+    }
 }
 
 fn serve_control() -> Result<(), LoadError> {

@@ -31,6 +31,9 @@ pub enum OutcomeError {
     /// The report is of a later version.
     #[error("{0}: format {1} is not understood, only {FORMAT}: use the version of hubbub-loadtest that wrote it")]
     Format(PathBuf, u32),
+    /// The page would take the place of the report.
+    #[error("{0}: is the report itself; say with --html where the page is to be written")]
+    SameFile(PathBuf),
 }
 
 /// All that is known of one run.

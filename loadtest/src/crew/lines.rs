@@ -75,6 +75,10 @@ pub struct Tick {
     pub acknowledged: u64,
     /// Those of them that were not.
     pub refused: u64,
+    /// Holes in what was received so far; some may still be filled.
+    pub lost: u64,
+    /// Messages that came again.
+    pub duplicated: u64,
     /// Time not spent waiting, in nanoseconds.
     pub busy_ns: u64,
     /// Subscriptions that have not got everything, once the heads are known.
@@ -95,6 +99,8 @@ impl Tick {
             published: self.published + other.published,
             acknowledged: self.acknowledged + other.acknowledged,
             refused: self.refused + other.refused,
+            lost: self.lost + other.lost,
+            duplicated: self.duplicated + other.duplicated,
             busy_ns: self.busy_ns + other.busy_ns,
             behind: self.behind + other.behind,
             checked: self.checked || other.checked,

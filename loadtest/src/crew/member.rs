@@ -147,6 +147,8 @@ impl Member {
             published: counts.published,
             acknowledged: counts.acknowledged,
             refused: counts.refused,
+            lost: self.worker.follows().map(|follow| follow.lost(0)).sum(),
+            duplicated: self.worker.follows().map(|follow| follow.audit.duplicated).sum(),
             busy_ns: self.busy.as_nanos() as u64,
             behind: behind.unwrap_or(0) as u64,
             checked: behind.is_some(),

@@ -12,7 +12,6 @@ mod stage;
 mod target;
 
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 use clap::Args;
 
@@ -24,9 +23,6 @@ use crate::plan::library::{READY_MADE, find};
 use crate::report::Report;
 
 pub use self::target::Driven;
-
-/// The exit status of a run that could not be made.
-pub const COULD_NOT_RUN: u8 = 3;
 
 /// The flags of `run` and `knee`.
 #[derive(Args, Clone, Debug)]
@@ -63,12 +59,13 @@ pub struct KneeArgs {
 }
 
 impl RunArgs {
-    /// Plays it once. The exit status says how it ended.
-    pub fn run(&self) -> Result<ExitCode, LoadError> {
+    /// Plays it once. How it ended.
+    pub fn run(&self) -> Result<Verdict, LoadError> {
         let (scenario, text) = self.played.scenario()?;
         let mut stage = Stage::set(&scenario, &self.played.driven)?;
         let measured = stage.measure(&scenario.steps())?;
         let outcome = judge::outcome(&scenario, text, &mut stage, measured);
+        stage.recorder.end();
         drop(stage);
         self.played.finish(&outcome)
     }
@@ -76,10 +73,11 @@ impl RunArgs {
 
 impl KneeArgs {
     /// Raises the rate until a threshold breaks.
-    pub fn run(&self) -> Result<ExitCode, LoadError> {
+    pub fn run(&self) -> Result<Verdict, LoadError> {
         let (scenario, text) = self.played.scenario()?;
         let mut stage = Stage::set(&scenario, &self.played.driven)?;
         let outcome = self.search.run(&scenario, text, &mut stage)?;
+        stage.recorder.end();
         drop(stage);
         self.played.finish(&outcome)
     }
@@ -109,7 +107,7 @@ impl Played {
         Ok((scenario, text))
     }
 
-    fn finish(&self, outcome: &Outcome) -> Result<ExitCode, LoadError> {
+    fn finish(&self, outcome: &Outcome) -> Result<Verdict, LoadError> {
         if let Some(path) = &self.json {
             outcome.write(path)?;
         }
@@ -121,6 +119,6 @@ impl Played {
             Verdict::Missed => "FAILED: a threshold was missed",
             Verdict::Invalid => "INVALID: these figures must not be used",
         });
-        Ok(ExitCode::from(verdict.exit_status()))
+        Ok(verdict)
     }
 }

@@ -10,6 +10,7 @@ use super::target::Hubs;
 use crate::LoadError;
 use crate::crew::Crew;
 use crate::feed::Published;
+use crate::live::{Live, Second};
 use crate::outcome::{Mark, Sample};
 use crate::process::{Cpu, machine_idle_s, pss_bytes};
 use crate::schedule::Steps;
@@ -26,10 +27,11 @@ pub(super) struct Going<'a> {
     pub(super) begin: Instant,
 }
 
-/// Keeps what it saw.
+/// Keeps what it saw, and shows it.
 #[derive(Debug)]
 pub(super) struct Recorder {
     zero: Instant,
+    live: Option<Live>,
     last: Totals,
     pub(super) samples: Vec<Sample>,
     pub(super) marks: Vec<Mark>,
@@ -53,7 +55,7 @@ struct Totals {
 }
 
 impl Recorder {
-    pub(super) fn new(zero: Instant) -> Self {
+    pub(super) fn new(zero: Instant, live: Live) -> Self {
         let idle_s = machine_idle_s().unwrap_or(0.0);
         let last = Totals {
             at: zero,
@@ -65,12 +67,31 @@ impl Recorder {
             busy_ns: Vec::new(),
             idle_s,
         };
-        Self { zero, last, samples: Vec::new(), marks: Vec::new(), most_live: 0, hub_cpu: HashMap::new() }
+        Self {
+            zero,
+            live: Some(live),
+            last,
+            samples: Vec::new(),
+            marks: Vec::new(),
+            most_live: 0,
+            hub_cpu: HashMap::new(),
+        }
     }
 
     /// Something happened now.
     pub(super) fn mark(&mut self, what: &str) {
-        self.marks.push(Mark { t_s: self.zero.elapsed().as_secs_f64(), what: what.to_owned() });
+        let mark = Mark { t_s: self.zero.elapsed().as_secs_f64(), what: what.to_owned() };
+        if let Some(live) = &mut self.live {
+            live.mark(&mark);
+        }
+        self.marks.push(mark);
+    }
+
+    /// Shows nothing more.
+    pub(super) fn end(&mut self) {
+        if let Some(live) = self.live.take() {
+            live.end();
+        }
     }
 
     /// Takes in what there is, and a sample when a second is over.
@@ -122,7 +143,7 @@ impl Recorder {
         let cores = std::thread::available_parallelism().map_or(1.0, |cores| cores.get() as f64);
         let pss: Option<u64> = hubs.pids().into_iter().map(|pid| pss_bytes(pid).ok()).sum();
         self.most_live = self.most_live.max(tick.live);
-        self.samples.push(Sample {
+        let sample = Sample {
             t_s: (now - self.zero).as_secs_f64(),
             connections: tick.live,
             offered_per_s: going.map_or(0.0, |g| g.steps.rate_at(now.saturating_duration_since(g.begin))),
@@ -139,7 +160,12 @@ impl Recorder {
             generator_cores: share(totals.generator_s, before.generator_s),
             generator_busiest: busiest.min(1.0),
             machine_idle: (share(totals.idle_s, before.idle_s) / cores).min(1.0),
-        });
+        };
+        let second = Second { sample, lost: tick.lost, duplicated: tick.duplicated };
+        if let Some(live) = &mut self.live {
+            live.second(&second);
+        }
+        self.samples.push(second.sample);
     }
 }
 

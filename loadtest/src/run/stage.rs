@@ -9,6 +9,7 @@ use super::target::{Driven, Hubs};
 use crate::LoadError;
 use crate::crew::Crew;
 use crate::feed::Heads;
+use crate::live::Live;
 use crate::people::unix_ns;
 use crate::plan::Scenario;
 use crate::plan::cast::Cast;
@@ -45,7 +46,9 @@ impl Stage {
         let before = (cpu_s(&pids), memory(&pids));
         let (zero, zero_unix_ns) = (Instant::now(), unix_ns());
         let crew = Crew::start(scenario, &hubs.entrance, zero_unix_ns)?;
-        let recorder = Recorder::new(zero);
+        let planned_s = scenario.warm_up_s + scenario.steps().iter().map(|step| step.seconds).sum::<f64>();
+        let ramp_s = scenario.people.count as f64 / scenario.people.ramp_per_s;
+        let recorder = Recorder::new(zero, Live::new(&scenario.name, ramp_s + planned_s));
         let mut stage = Self {
             crew,
             hubs,

@@ -94,6 +94,8 @@ const HANDSHAKE: Duration = Duration::from_secs(10);
 const FOR_GOOD: u16 = 4_500;
 /// The bits of a token that say which person; the others tell connections of one person apart.
 const PERSON_BITS: u32 = 24;
+/// How long a token of one person is valid, in seconds: almost a day, the most that a hub takes, so that nobody leaves for that.
+const TOKEN_S: u64 = 23 * 3_600;
 /// How often a slow person reads.
 const SIPS_PER_S: u32 = 10;
 /// What the kernel keeps for a slow person: little, so that the hub feels it soon.
@@ -323,7 +325,7 @@ impl Worker {
     fn token(&self, number: usize) -> Option<String> {
         match &self.plan.tokens {
             Tokens::Shared(token) => Some(token.clone()),
-            Tokens::Each(maker) => maker.token(&user(number)).ok(),
+            Tokens::Each(maker) => maker.token_for(&user(number), TOKEN_S).ok(),
         }
     }
 

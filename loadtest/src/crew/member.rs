@@ -12,8 +12,8 @@ use crate::plan::Scenario;
 use crate::plan::cast::Cast;
 use crate::plan::dice::Dice;
 use crate::plan::posts::Posts;
-use crate::plan::scenario::By;
-use crate::returning::worker::{Plan, Tokens, Ways, Worker};
+use crate::returning::task::{Plan, Tokens, Ways};
+use crate::returning::worker::Worker;
 use crate::socket::{Dial, source};
 use crate::token::TokenMaker;
 use crate::worker::empty_latency;
@@ -185,8 +185,6 @@ fn plan(job: &Job, scenario: &Scenario, zero: Instant) -> Result<Plan, LoadError
         Dial { target: *target, source: if local { source(0, job.index) } else { Ipv4Addr::UNSPECIFIED } }
     };
     let publish = &scenario.publish;
-    let think_s =
-        publish.think_time_s.or((publish.rate_per_s > 0.0).then(|| cast.people() as f64 / publish.rate_per_s));
     let posts = Posts::of(scenario.seed, publish);
     Ok(Plan {
         dials: job.publics.iter().map(dial).collect(),
@@ -202,7 +200,7 @@ fn plan(job: &Job, scenario: &Scenario, zero: Instant) -> Result<Plan, LoadError
             sse_max_rate: scenario.people.sse_max_rate,
             slow_bytes_per_s: scenario.slow.bytes_per_s,
             tunnel: (scenario.tunnel.every_s, Duration::from_secs_f64(scenario.tunnel.for_s)),
-            says: think_s.filter(|_| publish.by == By::People).map(|think_s| (posts, think_s)),
+            says: scenario.think_s().map(|think_s| (posts, think_s)),
         },
     })
 }

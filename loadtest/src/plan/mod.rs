@@ -1,8 +1,9 @@
 //! What a run will do, made of a scenario file and a seed: the same of the same. Pure: no socket, no clock.
 //!
-//! Read in this order: the file ([`scenario`], changed by [`settings`], or [`library`]); how it chooses ([`dice`], [`zipf`]);
+//! Read in this order: the file ([`scenario`], checked, changed by [`settings`], or [`library`]); how it chooses ([`dice`], [`zipf`]);
 //! who follows what ([`cast`], with the names of [`template`]); what is published when ([`posts`], stamped by [`stamp`]).
 
+mod check;
 pub mod library;
 pub mod scenario;
 pub mod settings;

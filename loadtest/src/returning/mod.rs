@@ -5,6 +5,7 @@ mod alarm;
 mod follow;
 mod person;
 mod seat;
+pub(crate) mod task;
 pub(crate) mod worker;
 
 use std::net::SocketAddr;
@@ -18,7 +19,8 @@ use hubbub_protocol::ChannelName;
 
 pub use follow::Follow;
 
-use self::worker::{Tokens, Worker};
+use self::task::{Plan, Tokens, Ways};
+use self::worker::Worker;
 use crate::connection::End;
 use crate::plan::cast::Role;
 use crate::socket::{self, Dial};
@@ -97,7 +99,7 @@ impl Returning {
         let names: Arc<[ChannelName]> = plan.channels.clone().into();
         let mut workers = Vec::with_capacity(threads);
         for thread in 0..threads {
-            let plan = worker::Plan {
+            let plan = Plan {
                 dials: vec![Dial { target: plan.entrance, source: socket::source(0, thread) }],
                 roles: (thread..plan.people).step_by(threads).map(|number| plan.role(number)).collect(),
                 names: Arc::clone(&names),
@@ -105,7 +107,7 @@ impl Returning {
                 tokens: Tokens::Shared(fleet::tokens().token(&format!("people-{thread}"))?),
                 seed: plan.seed.wrapping_add(thread as u64),
                 zero: start,
-                ways: worker::Ways::default(),
+                ways: Ways::default(),
             };
             let progress = Arc::new(Progress::default());
             let worker = Worker::new(plan)?;

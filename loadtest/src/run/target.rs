@@ -8,6 +8,7 @@ use clap::Args;
 use crate::LoadError;
 use crate::crew::Entrance;
 use crate::fleet::{Fleet, Shape};
+use crate::plan::scenario::Fault;
 
 /// The flags that say what is driven.
 #[derive(Args, Clone, Debug)]
@@ -65,8 +66,15 @@ pub(super) struct Hubs {
 }
 
 impl Hubs {
-    /// Finds or starts it.
-    pub(super) fn of(driven: &Driven) -> Result<Self, LoadError> {
+    /// Finds or starts it. Faults need one that was started, with so many nodes.
+    pub(super) fn of(driven: &Driven, faults: &[Fault]) -> Result<Self, LoadError> {
+        if let Some(most) = faults.iter().map(|fault| fault.node).max()
+            && (driven.hub.is_none() || most > driven.nodes.max(1))
+        {
+            return Err(LoadError::Start(format!(
+                "a fault happens to node {most}: start so many with --hub and --nodes"
+            )));
+        }
         let (mut fleet, mut publics, mut internals) = (None, Vec::new(), Vec::new());
         match (&driven.hub, &driven.url) {
             (Some(program), _) => {

@@ -12,13 +12,21 @@ use crate::plan::Scenario;
 const OWN_LATENESS_MS: f64 = 20.0;
 /// A thread that is busier than this has no time left.
 const BUSY: f64 = 0.97;
+/// What the kernel and a quiet machine use beside hub and generator, in cores.
+const OTHERS_CORES: f64 = 0.3;
 /// A machine that has more than this left is not the limit.
 const IDLE: f64 = 0.10;
 
 /// The report of one course.
 pub(super) fn outcome(scenario: &Scenario, source: String, stage: &mut Stage, measured: Measured) -> Outcome {
-    let samples = &stage.recorder.samples[measured.samples.clone()];
-    let invalid_because = invalid(samples, &measured);
+    let samples = stage.recorder.samples[measured.samples.clone()].to_vec();
+    let invalid_because = invalid(&samples, &measured);
+    let others = others_cores(&samples, machine().cores);
+    if let Some(cores) = others.filter(|cores| *cores > OTHERS_CORES) {
+        stage
+            .recorder
+            .mark(&format!("neither hub nor generator: {cores:.1} cores in the mean were used by something else"));
+    }
     let account = &measured.account;
     let away = histogram(&account.away);
     let each = |seconds: f64| (measured.deliveries > 0).then(|| seconds * 1e6 / measured.deliveries as f64);
@@ -121,6 +129,17 @@ fn invalid(samples: &[Sample], measured: &Measured) -> Vec<String> {
         why.push(format!("the generator was late: it published {late_ms:.1} ms after the schedule (p99)"));
     }
     why
+}
+
+/// What neither hub nor generator used, in cores: other programs, and what stands behind a fleet. None where the hub's processes
+/// are not known.
+fn others_cores(samples: &[Sample], cores: u32) -> Option<f64> {
+    let each = samples.iter().map(|s| {
+        let hub = s.hub_user_cores? + s.hub_system_cores?;
+        Some(f64::from(cores) * (1.0 - s.machine_idle) - hub - s.generator_cores)
+    });
+    let each: Vec<f64> = each.collect::<Option<_>>()?;
+    (!each.is_empty()).then(|| each.iter().sum::<f64>() / each.len() as f64)
 }
 
 fn latency(all: &Histogram<u64>) -> Latency {
@@ -226,6 +245,20 @@ mod tests {
         assert!(latency.percentiles.is_sorted_by(|one, other| one.0 < other.0 && one.1 <= other.1));
         assert_eq!(latency.percentiles.last().map(|last| last.1), Some(latency.max_ms));
         assert!((49.0..52.0).contains(&latency.p50_ms) && latency.count == 10_000);
+    }
+
+    #[test]
+    fn what_others_use_is_what_is_left_over() {
+        let sample = Sample {
+            hub_user_cores: Some(0.5),
+            hub_system_cores: Some(0.25),
+            generator_cores: 0.25,
+            machine_idle: 0.25,
+            ..Sample::default()
+        };
+        assert_eq!(others_cores(&[sample.clone(), sample.clone()], 2), Some(0.5));
+        assert_eq!(others_cores(&[Sample { hub_user_cores: None, ..sample }], 2), None);
+        assert_eq!(others_cores(&[], 2), None);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::outcome::{Mark, Sample};
 use crate::quantity::{MISSING, Unit};
+use crate::report::plain;
 
 /// What is seen of a run, in the order in which it happens.
 #[derive(Clone, Debug, PartialEq)]
@@ -181,11 +182,6 @@ fn hub(sample: &Sample) -> Option<f64> {
 
 fn share(part: f64) -> String {
     if part.is_finite() { format!("{:.0} %", part * 100.0) } else { MISSING.to_owned() }
-}
-
-/// Text of a scenario without what would steer a terminal.
-fn plain(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
 fn say(line: &str) {

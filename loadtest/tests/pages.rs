@@ -27,50 +27,10 @@ fn noise(seed: u64, at: u64) -> f64 {
 
 /// A broadcast to 5,000: a ramp of 20 s, then 100 messages/s, a node killed at 70 s and a storm of those who come back.
 fn realistic(name: &str, seed: u64, slower: f64) -> Outcome {
-    let sample = |at: u64| {
-        let ramp = (at as f64 / 20.0).min(1.0);
-        let fault = if (70..76).contains(&at) { 1.0 - (at - 70) as f64 / 6.0 } else { 0.0 };
-        let offered = if at <= 20 { 0.0 } else { 100.0 };
-        let connections = (5_000.0 * ramp * (1.0 - 0.45 * fault)) as u64;
-        let p50 = slower * (9.0 + 3.0 * noise(seed, at) + 160.0 * fault);
-        let tail = p50 * (2.2 + noise(seed, at + 1_000));
-        let latency = |ms: f64| (offered > 0.0 && at != 70).then_some(ms);
-        let load = offered / 100.0 * (1.0 - 0.4 * fault);
-        Sample {
-            t_s: at as f64,
-            connections,
-            offered_per_s: offered,
-            published_per_s: offered,
-            acknowledged_per_s: offered * (1.0 - 0.3 * fault),
-            deliveries_per_s: offered * connections as f64 * (0.985 + 0.03 * noise(seed, at + 2_000)),
-            p50_ms: latency(p50),
-            p99_ms: latency(tail),
-            p999_ms: latency(tail * 1.6),
-            max_ms: latency(tail * 2.0),
-            hub_user_cores: Some(slower * (0.04 + 0.11 * load)),
-            hub_system_cores: Some(0.05 + 0.8 * load + 0.05 * noise(seed, at + 3_000)),
-            hub_pss_bytes: Some((9.5e6 + 1_900.0 * connections as f64 + 4e6 * fault) as u64),
-            generator_cores: 0.1 + 0.45 * load,
-            generator_busiest: 0.2 + 0.4 * load,
-            machine_idle: (0.9 - 0.75 * load).max(0.02),
-        }
-    };
-    let percentile = |step: u32| {
-        let nines = f64::from(step) / 20.0;
-        (1.0 - 10_f64.powf(-nines), slower * (4.0 + 9.0 * nines.powf(2.1)))
-    };
-    let mark = |t_s: f64, what: &str| Mark { t_s, what: what.into() };
-    let threshold = |name: &str, at_most: f64, value: f64| Threshold {
-        name: name.into(),
-        at_most: Some(at_most),
-        at_least: None,
-        value: Some(value),
-        met: value <= at_most,
-    };
     Outcome {
         format: FORMAT,
         scenario: "broadcast".into(),
-        source: "# One channel, many subscribers.\nconnections = 5_000\nramp_s = 20\n\n[[channels]]\nname = \"live:score\"\nrate_per_s = 100\nbytes = 128\n".into(),
+        source: "# One channel, many subscribers.\nconnections = 5_000\nramp_s = 20\n\n[[channels]]\nname = \"live:score\"\n".into(),
         seed,
         target: Target { kind: TargetKind::Hubbub, name: name.into(), url: "ws://127.0.0.1:8080/ws".into() },
         began_unix_ms: 1_772_366_405_000,
@@ -81,30 +41,15 @@ fn realistic(name: &str, seed: u64, slower: f64) -> Outcome {
             kernel: "Linux 6.1.0-32-amd64".into(),
             processor: "Example Processor 3.0 GHz".into(),
         },
-        samples: (1..=120).map(sample).collect(),
-        marks: vec![
-            mark(20.0, "ramp done"),
-            mark(70.0, "node 2 killed"),
-            mark(71.5, "2,250 clients reconnect"),
-            mark(76.0, "all back"),
-            mark(118.0, "last message"),
-        ],
-        latency: Latency {
-            count: 49_100_000,
-            p50_ms: slower * 10.4,
-            p90_ms: slower * 13.0,
-            p99_ms: slower * 42.6,
-            p999_ms: slower * 94.4,
-            max_ms: slower * 590.0,
-            percentiles: (0..=140).map(percentile).chain([(1.0, slower * 590.0)]).collect(),
-        },
+        samples: (1..=120).map(|at| sample(at, seed, slower)).collect(),
+        marks: marks(),
+        latency: latency(slower),
         counts: Counts {
             connections: 5_000,
             published: 10_000,
             acknowledged: 9_992,
             refused: 8,
             deliveries: 49_100_000,
-            gaps: 0,
             ..Counts::default()
         },
         cost: Cost {
@@ -122,6 +67,68 @@ fn realistic(name: &str, seed: u64, slower: f64) -> Outcome {
         invalid_because: Vec::new(),
         knee: None,
     }
+}
+
+fn sample(at: u64, seed: u64, slower: f64) -> Sample {
+    let ramp = (at as f64 / 20.0).min(1.0);
+    let fault = if (70..76).contains(&at) { 1.0 - (at - 70) as f64 / 6.0 } else { 0.0 };
+    let offered = if at <= 20 { 0.0 } else { 100.0 };
+    let connections = (5_000.0 * ramp * (1.0 - 0.45 * fault)) as u64;
+    let p50 = slower * (9.0 + 3.0 * noise(seed, at) + 160.0 * fault);
+    let tail = p50 * (2.2 + noise(seed, at + 1_000));
+    let latency = |ms: f64| (offered > 0.0 && at != 70).then_some(ms);
+    let load = offered / 100.0 * (1.0 - 0.4 * fault);
+    Sample {
+        t_s: at as f64,
+        connections,
+        offered_per_s: offered,
+        published_per_s: offered,
+        acknowledged_per_s: offered * (1.0 - 0.3 * fault),
+        deliveries_per_s: offered * connections as f64 * (0.985 + 0.03 * noise(seed, at + 2_000)),
+        p50_ms: latency(p50),
+        p99_ms: latency(tail),
+        p999_ms: latency(tail * 1.6),
+        max_ms: latency(tail * 2.0),
+        hub_user_cores: Some(slower * (0.04 + 0.11 * load)),
+        hub_system_cores: Some(0.05 + 0.8 * load + 0.05 * noise(seed, at + 3_000)),
+        hub_pss_bytes: Some((9.5e6 + 1_900.0 * connections as f64 + 4e6 * fault) as u64),
+        generator_cores: 0.1 + 0.45 * load,
+        generator_busiest: 0.2 + 0.4 * load,
+        machine_idle: (0.9 - 0.75 * load).max(0.02),
+    }
+}
+
+fn latency(slower: f64) -> Latency {
+    let percentile = |step: u32| {
+        let nines = f64::from(step) / 20.0;
+        (1.0 - 10_f64.powf(-nines), slower * (4.0 + 9.0 * nines.powf(2.1)))
+    };
+    Latency {
+        count: 49_100_000,
+        p50_ms: slower * 10.4,
+        p90_ms: slower * 13.0,
+        p99_ms: slower * 42.6,
+        p999_ms: slower * 94.4,
+        max_ms: slower * 590.0,
+        percentiles: (0..=140).map(percentile).chain([(1.0, slower * 590.0)]).collect(),
+    }
+}
+
+fn marks() -> Vec<Mark> {
+    let mark = |(t_s, what): (f64, &str)| Mark { t_s, what: what.into() };
+    [
+        (20.0, "ramp done"),
+        (70.0, "node 2 killed"),
+        (71.5, "2,250 clients reconnect"),
+        (76.0, "all back"),
+        (118.0, "last message"),
+    ]
+    .map(mark)
+    .to_vec()
+}
+
+fn threshold(name: &str, at_most: f64, value: f64) -> Threshold {
+    Threshold { name: name.into(), at_most: Some(at_most), at_least: None, value: Some(value), met: value <= at_most }
 }
 
 #[test]

@@ -17,6 +17,10 @@ pub struct Audit {
     pub reordered: u64,
     /// Messages that the hub said will never come.
     pub gaps: u64,
+    /// Messages that the hub said were left out, because later ones replaced them.
+    pub conflated: u64,
+    /// Those of them that no hole was found for yet.
+    allowed: u64,
 }
 
 impl Audit {
@@ -44,7 +48,12 @@ impl Audit {
     #[cold]
     fn out_of_order(&mut self, offset: u64) {
         if offset > self.last {
-            self.missing.push((self.last + 1, offset - 1));
+            let hole = offset - self.last - 1;
+            if hole <= self.allowed {
+                self.allowed -= hole;
+            } else {
+                self.missing.push((self.last + 1, offset - 1));
+            }
             self.last = offset;
         } else if let Some(at) = self.missing.iter().position(|(from, to)| (*from..=*to).contains(&offset)) {
             self.reordered += 1;
@@ -56,16 +65,27 @@ impl Audit {
         }
     }
 
-    /// The hub said that these will never come.
+    /// The hub said that these will never come. Where it forgot everything and counts anew, it names a `to` before what came,
+    /// and nobody can say how many are gone: one is counted.
     pub fn gap(&mut self, from: u64, to: u64) {
+        if to < self.last {
+            (self.gaps, self.last, self.allowed) = (self.gaps + 1, to, 0);
+            return;
+        }
         self.gaps += (to + 1).saturating_sub(from);
         self.last = self.last.max(to);
+    }
+
+    /// The hub said that so many were left out before the next message.
+    pub fn skipped(&mut self, count: u64) {
+        self.conflated += count;
+        self.allowed += count;
     }
 
     /// Messages that did not come, of all up to `head`. What the hub called a gap is counted there instead.
     pub fn lost(&self, head: u64) -> u64 {
         let holes: u64 = self.missing.iter().map(|(from, to)| to - from + 1).sum();
-        holes + head.saturating_sub(self.last)
+        (holes + head.saturating_sub(self.last)).saturating_sub(self.allowed)
     }
 }
 
@@ -155,6 +175,29 @@ mod tests {
             assert_eq!((audit.lost(*head), audit.duplicated, audit.reordered), *expected, "{offsets:?}");
             assert_eq!(audit.received, offsets.len() as u64);
         }
+    }
+
+    #[test]
+    fn what_was_left_out_is_not_lost_and_nothing_else_is_hidden() {
+        let mut audit = Audit::default();
+        audit.message(1);
+        audit.skipped(3);
+        // Two keys of one flush: 2 and 3 before the first, 5 before the second.
+        audit.message(4);
+        audit.message(6);
+        assert_eq!((audit.conflated, audit.lost(6)), (3, 0));
+        audit.message(8);
+        assert_eq!((audit.lost(8), audit.lost(9)), (1, 2));
+    }
+
+    #[test]
+    fn a_log_that_begins_anew_is_a_gap_and_no_duplicates() {
+        let mut audit = Audit::default();
+        audit.begin(7);
+        audit.message(8);
+        audit.gap(9, 2);
+        audit.message(3);
+        assert_eq!((audit.gaps, audit.duplicated, audit.lost(3), audit.lost(4)), (1, 0, 0, 1));
     }
 
     #[test]

@@ -54,7 +54,7 @@ pub struct Shape {
     /// Worker processes of the nginx in front, and the connections of each; without them there is none.
     pub nginx: Option<(usize, usize)>,
     /// Settings of every hub, by their environment variables.
-    pub env: Vec<(&'static str, String)>,
+    pub env: Vec<(String, String)>,
 }
 
 /// What runs. Fields are dropped in this order, each before what it needs.

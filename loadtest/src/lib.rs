@@ -6,8 +6,9 @@
 //! Read in this order: what a run is aimed at ([`options`], [`hub`], [`fleet`], [`token`]); a socket and what comes over it
 //! ([`socket`], [`frame`], [`connection`], [`audit`]); many of them ([`worker`], [`crowd`], in processes of their own
 //! [`people`]), also such that come back ([`returning`]); what is sent in ([`schedule`], [`publisher`], [`traffic`]); what it
-//! costs ([`process`], [`disk`]); what is printed ([`report`]); and the scenarios. [`control`] is the other end of every
-//! control: a bare loop that writes the same bytes.
+//! costs ([`process`], [`disk`]); what is printed ([`report`]), what is kept of a run ([`outcome`]) and how that is shown
+//! ([`live`], [`html`], [`compare`], with the units of [`quantity`]); and the scenarios.
+//! [`control`] is the other end of every control: a bare loop that writes the same bytes.
 
 pub mod options;
 
@@ -17,14 +18,19 @@ pub mod token;
 
 pub mod audit;
 pub mod connection;
+pub mod events;
 pub mod frame;
 pub mod socket;
 
+pub mod plan;
+
+pub mod crew;
 pub mod crowd;
 pub mod people;
 pub mod returning;
 pub mod worker;
 
+pub mod feed;
 pub mod publisher;
 pub mod schedule;
 pub mod traffic;
@@ -32,6 +38,14 @@ pub mod traffic;
 pub mod disk;
 pub mod process;
 pub mod report;
+
+pub mod compare;
+pub mod html;
+pub mod live;
+pub mod outcome;
+pub mod quantity;
+
+pub mod run;
 
 pub mod control;
 pub mod scenario;
@@ -51,6 +65,12 @@ pub enum LoadError {
     /// The internal API refused or could not be understood.
     #[error("internal API: {0}")]
     Api(String),
+    /// The scenario can not be played.
+    #[error(transparent)]
+    Plan(#[from] plan::PlanError),
+    /// The report could not be written.
+    #[error(transparent)]
+    Outcome(#[from] outcome::OutcomeError),
     /// The crowd did not get where it should in time.
     #[error("not in time: {0}")]
     Late(String),

@@ -105,15 +105,13 @@ impl PeopleArgs {
             say(&Line::Progress { live, failed, lost, messages, busy_ns })?;
         }
         let seen = crowd.finish()?;
-        let buckets = |window: &Histogram<u64>| {
-            window.iter_recorded().map(|bucket| (bucket.value_iterated_to(), bucket.count_at_value())).collect()
-        };
         let latency = seen.latency.iter().map(buckets).collect();
         say(&Line::Outcome { audits: seen.audits, ends: seen.ends, latency })
     }
 }
 
-fn say(line: &Line) -> Result<(), LoadError> {
+/// Says a line to the program that started this one.
+pub(crate) fn say(line: &impl Serialize) -> Result<(), LoadError> {
     let text = serde_json::to_string(line).unwrap_or_default();
     let mut out = std::io::stdout().lock();
     writeln!(out, "{text}").and_then(|()| out.flush()).map_err(during("output"))
@@ -121,16 +119,24 @@ fn say(line: &Line) -> Result<(), LoadError> {
 
 /// Starts such a process, and a thread that follows it.
 pub fn start(args: &PeopleArgs, progress: Arc<Progress>) -> Result<JoinHandle<Result<Outcome, LoadError>>, LoadError> {
-    let program = std::env::current_exe().map_err(during("this program"))?;
-    let mut command = Command::new(program);
-    command.arg("people").args(args.flags()).stdin(Stdio::piped()).stdout(Stdio::piped());
-    let process = Process(command.spawn().map_err(during("a process of people"))?);
+    let process = Process::start("people", &args.flags())?;
     let builder = std::thread::Builder::new().name(format!("people-{}", args.run));
     builder.spawn(move || follow(process, &progress)).map_err(during("thread"))
 }
 
-/// Killed when dropped.
-struct Process(Child);
+/// This program again. Killed when dropped.
+#[derive(Debug)]
+pub(crate) struct Process(pub(crate) Child);
+
+impl Process {
+    /// Starts it with its input and output in our hands.
+    pub(crate) fn start(command: &str, flags: &[String]) -> Result<Self, LoadError> {
+        let program = std::env::current_exe().map_err(during("this program"))?;
+        let mut process = Command::new(program);
+        process.arg(command).args(flags).stdin(Stdio::piped()).stdout(Stdio::piped());
+        Ok(Self(process.spawn().map_err(during("a process of people"))?))
+    }
+}
 
 impl Drop for Process {
     fn drop(&mut self) {
@@ -164,7 +170,16 @@ fn follow(mut process: Process, progress: &Progress) -> Result<Outcome, LoadErro
     Err(LoadError::Start("a process of people ended early".into()))
 }
 
-fn histogram(buckets: &[(u64, u64)]) -> Histogram<u64> {
+/// Value and count of each bucket that is not empty: a histogram on its way between processes.
+pub(crate) type Buckets = Vec<(u64, u64)>;
+
+/// Takes a histogram apart.
+pub(crate) fn buckets(histogram: &Histogram<u64>) -> Buckets {
+    histogram.iter_recorded().map(|bucket| (bucket.value_iterated_to(), bucket.count_at_value())).collect()
+}
+
+/// Puts it together again.
+pub(crate) fn histogram(buckets: &[(u64, u64)]) -> Histogram<u64> {
     let mut window = empty_latency();
     for (value, count) in buckets {
         window.saturating_record_n(*value, *count);

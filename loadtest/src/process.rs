@@ -48,6 +48,11 @@ impl Cpu {
         Ok(Self { at: Instant::now(), user, system })
     }
 
+    /// Spent so far, in the program and in the kernel, in seconds.
+    pub fn so_far_s(&self) -> (f64, f64) {
+        (self.user.as_secs_f64(), self.system.as_secs_f64())
+    }
+
     /// Spent since an earlier moment.
     pub fn since(&self, before: &Self) -> CpuSpent {
         CpuSpent {

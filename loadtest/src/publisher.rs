@@ -5,6 +5,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use hubbub_protocol::limits;
+use serde::Deserialize;
 
 use crate::{LoadError, during};
 
@@ -14,6 +15,26 @@ pub struct Publisher {
     stream: BufReader<TcpStream>,
     host: String,
     key: String,
+}
+
+/// One message of several.
+#[derive(Clone, Debug)]
+pub struct Item<'a> {
+    /// The channel.
+    pub channel: &'a str,
+    /// JSON.
+    pub data: String,
+    /// The conflate key.
+    pub conflate_key: Option<usize>,
+}
+
+/// What became of one of several messages.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Taken {
+    /// It was accepted, at this offset; 0 on a channel without a log.
+    Accepted(u64),
+    /// It was not.
+    Refused(String),
 }
 
 /// Longest answer that is read, in bytes.
@@ -56,6 +77,22 @@ impl Publisher {
             return Err(LoadError::Api(format!("a publish of a batch failed: {}", shortened(&answer))));
         }
         Ok(offsets)
+    }
+
+    /// Publishes several different messages in one request; what became of each.
+    pub fn publish_items(&mut self, items: &[Item<'_>]) -> Result<Vec<Taken>, LoadError> {
+        let texts = items.iter().map(|Item { channel, data, conflate_key }| match conflate_key {
+            Some(key) => format!(r#"{{"channel":"{channel}","data":{data},"conflate_key":"key-{key}"}}"#),
+            None => format!(r#"{{"channel":"{channel}","data":{data}}}"#),
+        });
+        let texts: Vec<_> = texts.collect();
+        if let [one] = &texts[..] {
+            return Ok(vec![Taken::Accepted(last_offset(&self.post("/v1/publish", one)?)?)]);
+        }
+        let answer = self.post("/v1/batch", &format!(r#"{{"publishes":[{}]}}"#, texts.join(",")))?;
+        let results = serde_json::from_str::<Results>(&answer).map(|many| many.results);
+        let results = results.map_err(|error| LoadError::Api(format!("batch: {error}: {}", shortened(&answer))))?;
+        Ok(results.into_iter().map(ItemResult::taken).collect())
     }
 
     /// A counter of the node: the sum of its series whose label has one of these values, and of the one without a label.
@@ -128,6 +165,26 @@ impl Publisher {
         match line.strip_suffix("\r\n") {
             Some(line) => Ok(line.to_owned()),
             None => Err(LoadError::Api("the connection ended within an answer".into())),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Results {
+    results: Vec<ItemResult>,
+}
+
+#[derive(Deserialize)]
+struct ItemResult {
+    offset: Option<u64>,
+    problem: Option<serde_json::Value>,
+}
+
+impl ItemResult {
+    fn taken(self) -> Taken {
+        match self.problem {
+            None => Taken::Accepted(self.offset.unwrap_or(0)),
+            Some(problem) => Taken::Refused(shortened(&problem.to_string())),
         }
     }
 }

@@ -17,9 +17,12 @@ pub struct Dial {
 }
 
 impl Dial {
-    /// Begins to connect and does not wait.
-    pub fn start(&self) -> io::Result<mio::net::TcpStream> {
+    /// Begins to connect and does not wait, with a small receive buffer where one is given.
+    pub fn start(&self, receive_buffer_bytes: Option<usize>) -> io::Result<mio::net::TcpStream> {
         let socket = self.socket()?;
+        if let Some(bytes) = receive_buffer_bytes {
+            socket.set_recv_buffer_size(bytes)?;
+        }
         socket.set_nonblocking(true)?;
         match socket.connect(&self.target.into()) {
             Ok(()) => {}

@@ -35,8 +35,13 @@ impl TokenMaker {
 
     /// A token for the user, valid for an hour.
     pub fn token(&self, user: &str) -> Result<String, LoadError> {
+        self.token_for(user, 3_600)
+    }
+
+    /// A token for the user, valid for so many seconds; a hub takes at most a day.
+    pub fn token_for(&self, user: &str, seconds: u64) -> Result<String, LoadError> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        let claims = Claims { sub: user, iat: now, exp: now + 3_600 };
+        let claims = Claims { sub: user, iat: now, exp: now + seconds };
         encode(&self.header, &claims, &self.key).map_err(|error| LoadError::Start(format!("token: {error}")))
     }
 }

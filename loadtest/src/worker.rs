@@ -166,7 +166,7 @@ impl Worker {
         let settled = (self.counts.live + self.counts.failed) as usize;
         let room = (settled + self.plan.in_flight).min(self.plan.greetings.len());
         while self.people.len() < room {
-            let mut socket = self.plan.dial.start().map_err(during("connect"))?;
+            let mut socket = self.plan.dial.start(None).map_err(during("connect"))?;
             let (token, interest) = (Token(self.people.len()), Interest::READABLE | Interest::WRITABLE);
             self.poll.registry().register(&mut socket, token, interest).map_err(during("epoll"))?;
             self.people.push(Person { socket: Some(socket), upgraded: false, connection: Connection::default() });

@@ -4,6 +4,8 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::time::{Duration, Instant};
 
+use crate::plan::dice::Dice;
+
 /// First and longest pause of the back-off: full jitter, doubling, as the protocol asks for.
 const PAUSE_FIRST: Duration = Duration::from_millis(500);
 const PAUSE_LONGEST: Duration = Duration::from_secs(20);
@@ -17,12 +19,18 @@ pub(super) enum Deed {
     Leave,
     /// Give up a connection that is not live yet.
     GiveUp,
+    /// Read a little, and slowly.
+    Sip,
+    /// Lose the network.
+    EnterTunnel,
+    /// Publish something.
+    Say,
 }
 
 /// An alarm of a person. It counts only while the person is at the same connection, or between the same two.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(super) struct Alarm {
-    at: Instant,
+    pub(super) at: Instant,
     pub(super) person: usize,
     pub(super) turn: u32,
     pub(super) deed: Deed,
@@ -32,13 +40,13 @@ pub(super) struct Alarm {
 #[derive(Debug)]
 pub(super) struct Alarms {
     heap: BinaryHeap<Reverse<Alarm>>,
-    dice: u64,
+    pub(super) dice: Dice,
 }
 
 impl Alarms {
     /// None yet; the seed makes the dice.
     pub(super) fn new(seed: u64) -> Self {
-        Self { heap: BinaryHeap::new(), dice: seed }
+        Self { heap: BinaryHeap::new(), dice: Dice::new(seed) }
     }
 
     /// Sets one.
@@ -59,12 +67,7 @@ impl Alarms {
 
     /// Any time within a window, each as likely.
     pub(super) fn within(&mut self, window: Duration) -> Duration {
-        // SplitMix64: small, and good enough for jitter.
-        self.dice = self.dice.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.dice;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        window.mul_f64(((mixed ^ (mixed >> 31)) >> 11) as f64 / (1u64 << 53) as f64)
+        window.mul_f64(self.dice.share())
     }
 
     /// The pause after so many failures in a row, at least as long as the hub asked for.

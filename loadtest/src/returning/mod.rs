@@ -2,8 +2,11 @@
 //! back at once, and after anything else with a back-off, always with its positions. As the SDKs do, at little cost.
 
 mod alarm;
+mod follow;
 mod person;
-mod worker;
+mod seat;
+pub(crate) mod task;
+pub(crate) mod worker;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -14,10 +17,12 @@ use std::time::{Duration, Instant};
 use hdrhistogram::Histogram;
 use hubbub_protocol::ChannelName;
 
-pub use person::Follow;
+pub use follow::Follow;
 
+use self::task::{Plan, Tokens, Ways};
 use self::worker::Worker;
 use crate::connection::End;
+use crate::plan::cast::Role;
 use crate::socket::{self, Dial};
 use crate::worker::empty_latency;
 use crate::{LoadError, during, fleet};
@@ -39,6 +44,15 @@ pub struct ReturningPlan {
     pub in_flight: usize,
     /// Makes the same dice.
     pub seed: u64,
+}
+
+impl ReturningPlan {
+    /// Neighbours follow neighbouring channels, and all channels have as many followers.
+    fn role(&self, number: usize) -> Role {
+        let (channels, follows) = (self.channels.len(), self.follows.min(self.channels.len()).max(1));
+        let follows = (0..follows).map(|follow| (number + follow * (channels / follows)) % channels);
+        Role { number, follows: follows.collect(), ..Role::default() }
+    }
 }
 
 /// What a thread has done so far, readable while it runs.
@@ -85,20 +99,26 @@ impl Returning {
         let names: Arc<[ChannelName]> = plan.channels.clone().into();
         let mut workers = Vec::with_capacity(threads);
         for thread in 0..threads {
-            let plan = worker::Plan {
-                dial: Dial { target: plan.entrance, source: socket::source(0, thread) },
-                people: (thread..plan.people).step_by(threads).collect(),
+            let plan = Plan {
+                dials: vec![Dial { target: plan.entrance, source: socket::source(0, thread) }],
+                roles: (thread..plan.people).step_by(threads).map(|number| plan.role(number)).collect(),
                 names: Arc::clone(&names),
-                follows: plan.follows.min(names.len()),
                 in_flight: plan.in_flight.div_ceil(threads),
-                token: fleet::tokens().token(&format!("people-{thread}"))?,
+                tokens: Tokens::Shared(fleet::tokens().token(&format!("people-{thread}"))?),
                 seed: plan.seed.wrapping_add(thread as u64),
-                start,
+                zero: start,
+                ways: Ways::default(),
             };
             let progress = Arc::new(Progress::default());
-            let worker = Worker::new(plan, Arc::clone(&progress))?;
+            let worker = Worker::new(plan)?;
             let builder = std::thread::Builder::new().name(format!("returning-{thread}"));
-            workers.push((progress, builder.spawn(move || worker.run()).map_err(during("thread"))?));
+            let running = builder
+                .spawn({
+                    let progress = Arc::clone(&progress);
+                    move || worker.run(&progress)
+                })
+                .map_err(during("thread"))?;
+            workers.push((progress, running));
         }
         Ok(Self { workers, people: plan.people as u64, start })
     }

@@ -1,24 +1,14 @@
-//! One person who follows several channels and comes back with positions, as a state over bytes. Does no I/O and knows no
-//! time.
+//! One person who follows several channels over a WebSocket or a stream and comes back with positions, as a state over bytes.
+//! Does no I/O and knows no time.
 
 use hubbub_protocol::frame::{Connect, Connected, Resume, ServerFrame, Subscribe};
 use hubbub_protocol::outcome::Attached;
-use hubbub_protocol::{ChannelName, ClientFrame, Epoch, Outcome, Position, json};
+use hubbub_protocol::{ChannelName, ClientFrame, Outcome, Position, json};
 
-use crate::audit::Audit;
+use super::follow::{Follow, Heard};
 use crate::connection::{End, Stage};
+use crate::events::{self, Events, Fed};
 use crate::frame::{self, Carry, TEXT, client_frame};
-
-/// What a person follows.
-#[derive(Debug)]
-pub struct Follow {
-    /// Which channel, as an index into the names.
-    pub channel: usize,
-    /// The account over all connections.
-    pub audit: Audit,
-    /// Known once the first subscription was answered.
-    epoch: Option<Epoch>,
-}
 
 /// What was said to a person that needs an answer or a plan.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -35,6 +25,17 @@ pub(super) struct Said {
     pub(super) retry_after_ms: Option<u64>,
     /// How many messages came.
     pub(super) messages: u64,
+    /// What the person published and was accepted.
+    pub(super) acknowledged: u64,
+    /// What the person published and was not.
+    pub(super) refused: u64,
+}
+
+/// What the bytes are cut into.
+#[derive(Debug)]
+enum Wire {
+    Socket(Carry),
+    Stream(Events),
 }
 
 /// Somebody who comes back.
@@ -44,32 +45,59 @@ pub(super) struct Person {
     pub(super) stage: Stage,
     /// Subscriptions without an answer.
     open: usize,
-    carry: Carry,
-    hint: usize,
+    wire: Wire,
+    /// What was published and has no answer: the request, and which of the channels.
+    pub(super) asked: Vec<(u64, usize)>,
+    requests: u64,
 }
 
 const BEFORE_CHANNEL: &[u8] = br#"{"type":"message","channel":""#;
-const OFFSET: &[u8] = br#""offset":"#;
+/// Requests from here on are publishes; below are subscriptions.
+const FIRST_PUBLISH: u64 = 1_000;
 
 impl Person {
     /// Somebody who will follow these channels.
-    pub(super) fn new(channels: impl Iterator<Item = usize>) -> Self {
-        let follow = |channel| Follow { channel, audit: Audit::default(), epoch: None };
-        let follows = channels.map(follow).collect();
-        Self { follows, stage: Stage::Upgrading, open: 0, carry: Carry::default(), hint: 0 }
+    pub(super) fn new(channels: impl Iterator<Item = usize>, stream: bool) -> Self {
+        let wire = if stream { Wire::Stream(Events::default()) } else { Wire::Socket(Carry::default()) };
+        let follows = channels.map(Follow::new).collect();
+        Self { follows, stage: Stage::Upgrading, open: 0, wire, asked: Vec::new(), requests: FIRST_PUBLISH }
     }
 
     /// A new connection begins.
     pub(super) fn begin(&mut self) {
-        (self.stage, self.carry) = (Stage::Upgrading, Carry::default());
+        self.stage = Stage::Upgrading;
+        match &mut self.wire {
+            Wire::Socket(carry) => *carry = Carry::default(),
+            Wire::Stream(events) => events.begin(),
+        }
+    }
+
+    /// Whether it is a stream.
+    pub(super) fn is_stream(&self) -> bool {
+        matches!(self.wire, Wire::Stream(_))
+    }
+
+    /// The request of a stream.
+    pub(super) fn stream_request(&self, token: &str, names: &[ChannelName], more: &str) -> Vec<u8> {
+        let channels: Vec<_> = self.follows.iter().map(|follow| format!("channel={}", names[follow.channel])).collect();
+        let last = match &self.wire {
+            Wire::Stream(events) => events.last_id(),
+            Wire::Socket(_) => None,
+        };
+        let last = last.map_or_else(String::new, |id| format!("last-event-id: {id}\r\n"));
+        format!(
+            "GET /sse?{}{more} HTTP/1.1\r\nhost: hub\r\naccept: text/event-stream\r\n\
+             authorization: Bearer {token}\r\n{last}\r\n",
+            channels.join("&")
+        )
+        .into_bytes()
     }
 
     /// The frames to begin with: the first time `connect` and subscriptions, later `connect` with positions.
     pub(super) fn greeting(&mut self, token: String, names: &[ChannelName]) -> Vec<u8> {
-        let since = |follow: &Follow| Some(Position::new(follow.epoch?, follow.audit.last()));
         let (known, new): (Vec<_>, Vec<_>) = self.follows.iter().partition(|follow| follow.epoch.is_some());
         let resume = known.into_iter().map(|follow| {
-            let (channel, since) = (names[follow.channel].clone(), since(follow));
+            let (channel, since) = (names[follow.channel].clone(), follow.position());
             Resume { channel, since, presence: false, conflate: false }
         });
         let connect = Connect { token, client: Some("loadtest/1".to_owned()), resume: resume.collect() };
@@ -83,42 +111,89 @@ impl Person {
         frames
     }
 
+    /// The frame that publishes into one of the channels.
+    pub(super) fn publish(&mut self, follow: usize, data: &str, names: &[ChannelName]) -> Vec<u8> {
+        self.requests += 1;
+        self.asked.push((self.requests, follow));
+        let channel = &names[self.follows[follow].channel];
+        let text = format!(r#"{{"type":"publish","id":{},"channel":"{channel}","data":{data}}}"#, self.requests);
+        client_frame(TEXT, text.as_bytes())
+    }
+
     /// Takes what was read.
-    pub(super) fn feed(&mut self, mut bytes: &[u8], names: &[ChannelName]) -> Said {
+    pub(super) fn feed(&mut self, mut bytes: &[u8], names: &[ChannelName], heard: &mut Heard) -> Said {
         let mut said = Said::default();
         if self.stage == Stage::Upgrading {
-            let Some((head, rest)) = self.carry.head(bytes) else { return said };
-            if !head.starts_with(b"HTTP/1.1 101 ") {
-                self.stage = Stage::Over(End::Refused);
-                return said;
+            match self.head(bytes) {
+                None => return said,
+                Some(None) => {
+                    self.stage = Stage::Over(End::Refused);
+                    return said;
+                }
+                Some(Some(rest)) => bytes = rest,
             }
-            (self.stage, said.upgraded, bytes) = (Stage::Greeting, true, rest);
+            (self.stage, said.upgraded) = (Stage::Greeting, true);
         }
-        let mut carry = std::mem::take(&mut self.carry);
-        let whole = carry.frames(bytes, |opcode, payload| {
-            self.frame(opcode, payload, names, &mut said);
-            !matches!(self.stage, Stage::Over(_))
-        });
-        self.carry = carry;
-        if !whole {
-            self.stage = Stage::Over(End::Broken);
+        let mut wire = std::mem::replace(&mut self.wire, Wire::Socket(Carry::default()));
+        match &mut wire {
+            Wire::Socket(carry) => {
+                let whole = carry.frames(bytes, |opcode, payload| {
+                    self.frame(opcode, payload, names, heard, &mut said);
+                    !matches!(self.stage, Stage::Over(_))
+                });
+                if !whole {
+                    self.stage = Stage::Over(End::Broken);
+                }
+            }
+            Wire::Stream(events) => {
+                let fed = events.feed(bytes, |json| self.event(json, names, heard, &mut said));
+                match fed {
+                    Fed::More => {}
+                    Fed::Ended if !matches!(self.stage, Stage::Over(_)) => self.stage = Stage::Over(End::Closed(0)),
+                    Fed::Ended => {}
+                    Fed::Broken => self.stage = Stage::Over(End::Broken),
+                }
+            }
         }
+        self.wire = wire;
         said
     }
 
-    fn frame(&mut self, opcode: u8, payload: &[u8], names: &[ChannelName], said: &mut Said) {
+    /// Takes the head of the answer: nothing while it is not whole, nothing inside where it refuses.
+    fn head<'a>(&mut self, bytes: &'a [u8]) -> Option<Option<&'a [u8]>> {
+        match &mut self.wire {
+            Wire::Socket(carry) => {
+                let (head, rest) = carry.head(bytes)?;
+                Some(head.starts_with(b"HTTP/1.1 101 ").then_some(rest))
+            }
+            Wire::Stream(events) => events.head(bytes),
+        }
+    }
+
+    fn event(&mut self, json: &[u8], names: &[ChannelName], heard: &mut Heard, said: &mut Said) {
+        match events::opened(json) {
+            Some(attached) => {
+                for (channel, attached) in attached {
+                    self.attached(&channel, &attached, names);
+                }
+                self.stage = Stage::Live;
+            }
+            None => self.frame(TEXT, json, names, heard, said),
+        }
+    }
+
+    fn frame(&mut self, opcode: u8, payload: &[u8], names: &[ChannelName], heard: &mut Heard, said: &mut Said) {
         match opcode {
             TEXT if frame::is_message(payload) => {
                 said.messages += 1;
-                let offset = frame::number(payload, OFFSET, &mut self.hint);
-                match self.follows_named(payload, names).zip(offset) {
-                    Some((follow, offset)) => follow.audit.message(offset),
+                match self.follows_named(payload, names) {
+                    Some(follow) => follow.message(payload, heard),
                     // Nobody asked for this channel.
                     None => self.stage = Stage::Over(End::Broken),
                 }
             }
             TEXT => match std::str::from_utf8(payload).ok().map(json::decode_server) {
-                Some(Ok(Some(frame))) => self.heard(frame, names, said),
+                Some(Ok(Some(frame))) => self.heard(frame, names, heard, said),
                 Some(Ok(None)) => {}
                 _ => self.stage = Stage::Over(End::Broken),
             },
@@ -143,7 +218,7 @@ impl Person {
     }
 
     #[cold]
-    fn heard(&mut self, frame: ServerFrame, names: &[ChannelName], said: &mut Said) {
+    fn heard(&mut self, frame: ServerFrame, names: &[ChannelName], heard: &mut Heard, said: &mut Said) {
         match frame {
             ServerFrame::Connected(connected) => self.connected(&connected, names),
             ServerFrame::Subscribed { channel, attached, .. } => {
@@ -157,15 +232,37 @@ impl Person {
                     follow.audit.gap(lost.from, lost.to);
                 }
             }
-            ServerFrame::Error(error) => {
-                said.retry_after_ms = error.retry_after_ms;
-                self.stage = Stage::Over(End::Refused);
+            ServerFrame::Skipped { channel, count } => {
+                if let Some(follow) = self.follow_of(&channel, names) {
+                    follow.audit.skipped(count);
+                }
             }
+            ServerFrame::Ack { id, position, .. } => self.acked(id, position, heard, said),
+            ServerFrame::Error(error) => match error.id.and_then(|id| self.take_asked(id)) {
+                Some(_) => said.refused += 1,
+                None => {
+                    said.retry_after_ms = error.retry_after_ms;
+                    self.stage = Stage::Over(End::Refused);
+                }
+            },
             ServerFrame::Unsubscribed { .. } => self.stage = Stage::Over(End::Refused),
             ServerFrame::Drain { within_ms } => said.drain_ms = Some(within_ms),
             ServerFrame::Ping => said.ping = true,
             _ => {}
         }
+    }
+
+    fn acked(&mut self, id: u64, position: Option<Position>, heard: &mut Heard, said: &mut Said) {
+        let Some(follow) = self.take_asked(id) else { return };
+        said.acknowledged += 1;
+        if let Some(position) = position {
+            heard.acknowledged(self.follows[follow].channel, position.offset);
+        }
+    }
+
+    fn take_asked(&mut self, id: u64) -> Option<usize> {
+        let at = self.asked.iter().position(|(asked, _)| *asked == id)?;
+        Some(self.asked.swap_remove(at).1)
     }
 
     fn connected(&mut self, connected: &Connected, names: &[ChannelName]) {
@@ -182,7 +279,7 @@ impl Person {
         let Some(follow) = self.follow_of(channel, names) else { return };
         match attached.outcome {
             // Only the first time. A later one would hide what is lost.
-            Outcome::Fresh { .. } if follow.epoch.is_none() => follow.audit.begin(attached.start()),
+            Outcome::Fresh { .. } if follow.epoch.is_none() => follow.begin(attached),
             Outcome::Gap { lost, .. } => follow.audit.gap(lost.from, lost.to),
             Outcome::Fresh { .. } | Outcome::Continued { .. } => {}
         }
@@ -220,16 +317,16 @@ mod tests {
     }
 
     fn live() -> Person {
-        let mut person = Person::new(0..2);
-        assert!(person.feed(b"HTTP/1.1 101 x\r\n\r\n", &names()).upgraded);
+        let mut person = Person::new(0..2, false);
+        assert!(person.feed(b"HTTP/1.1 101 x\r\n\r\n", &names(), &mut Heard::default()).upgraded);
         assert!(String::from_utf8_lossy(&person.greeting("t".into(), &names())).contains("subscribe"));
-        person.feed(&connected(""), &names());
+        person.feed(&connected(""), &names(), &mut Heard::default());
         for (id, channel) in [(1, "chat:a-1"), (2, "chat:a-10")] {
             assert_eq!(person.stage, Stage::Greeting);
             let subscribed = format!(
                 r#"{{"type":"subscribed","id":{id},"channel":"{channel}","outcome":"fresh","epoch":"1","offset":5}}"#
             );
-            person.feed(&text(&subscribed), &names());
+            person.feed(&text(&subscribed), &names(), &mut Heard::default());
         }
         assert_eq!(person.stage, Stage::Live);
         person
@@ -239,9 +336,9 @@ mod tests {
     fn each_channel_has_its_account_and_the_way_back_its_position() {
         let mut person = live();
         let bytes = [message("chat:a-1", 6), message("chat:a-10", 6), message("chat:a-10", 7)].concat();
-        assert_eq!(person.feed(&bytes, &names()).messages, 3);
+        assert_eq!(person.feed(&bytes, &names(), &mut Heard::default()).messages, 3);
         person.begin();
-        person.feed(b"HTTP/1.1 101 x\r\n\r\n", &names());
+        person.feed(b"HTTP/1.1 101 x\r\n\r\n", &names(), &mut Heard::default());
         let greeting = person.greeting("t".into(), &names());
         let greeting = String::from_utf8_lossy(&greeting);
         assert!(greeting.contains(r#""offset":6"#) && greeting.contains(r#""offset":7"#), "{greeting}");
@@ -250,9 +347,9 @@ mod tests {
             r#"{"channel":"chat:a-1","outcome":"continued","epoch":"1","offset":8,"from":7,"to":8},
                {"channel":"chat:a-10","outcome":"gap","epoch":"1","offset":9,"from":8,"to":9,"reason":"expired"}"#,
         );
-        person.feed(&back, &names());
+        person.feed(&back, &names(), &mut Heard::default());
         assert_eq!(person.stage, Stage::Live);
-        person.feed(&[message("chat:a-1", 7), message("chat:a-1", 8)].concat(), &names());
+        person.feed(&[message("chat:a-1", 7), message("chat:a-1", 8)].concat(), &names(), &mut Heard::default());
         let [first, second] = &person.follows[..] else { panic!("two") };
         assert_eq!((first.audit.lost(8), first.audit.gaps, first.audit.duplicated), (0, 0, 0));
         assert_eq!((second.audit.lost(9), second.audit.gaps), (0, 2));
@@ -262,10 +359,14 @@ mod tests {
     fn a_fresh_answer_to_a_resume_does_not_hide_what_is_lost() {
         let mut person = live();
         person.begin();
-        person.feed(b"HTTP/1.1 101 x\r\n\r\n", &names());
+        person.feed(b"HTTP/1.1 101 x\r\n\r\n", &names(), &mut Heard::default());
         person.greeting("t".into(), &names());
         let fresh = |name: &str| format!(r#"{{"channel":"{name}","outcome":"fresh","epoch":"1","offset":9}}"#);
-        person.feed(&connected(&format!("{},{}", fresh("chat:a-1"), fresh("chat:a-10"))), &names());
+        person.feed(
+            &connected(&format!("{},{}", fresh("chat:a-1"), fresh("chat:a-10"))),
+            &names(),
+            &mut Heard::default(),
+        );
         assert_eq!(person.follows[0].audit.lost(9), 4);
     }
 
@@ -279,9 +380,12 @@ mod tests {
         ];
         for (bytes, end) in table {
             let mut person = live();
-            person.feed(&bytes, &names());
+            person.feed(&bytes, &names(), &mut Heard::default());
             assert_eq!(person.stage, Stage::Over(end));
         }
-        assert_eq!(live().feed(&text(r#"{"type":"drain","within_ms":9}"#), &names()).drain_ms, Some(9));
+        assert_eq!(
+            live().feed(&text(r#"{"type":"drain","within_ms":9}"#), &names(), &mut Heard::default()).drain_ms,
+            Some(9)
+        );
     }
 }

@@ -1,40 +1,25 @@
 //! One thread with people who come back: sockets, alarms, and who is where.
 
 use std::io::{ErrorKind, Read, Write};
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
-use hubbub_protocol::ChannelName;
 use mio::event::Event;
-use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 
-use super::alarm::{Alarms, Deed};
-use super::person::{Person, Said};
+use super::alarm::{Alarm, Alarms, Deed};
+use super::follow::{Follow, Heard};
+use super::person::Said;
+use super::seat::Seat;
+use super::task::{Counts, Plan, Tokens};
 use super::{Outcome, Progress};
 use crate::connection::{End, Stage};
 use crate::frame::{PONG, TEXT, client_frame};
-use crate::socket::Dial;
+use crate::plan::stamp::Stamp;
+use crate::plan::template::user;
 use crate::worker::empty_latency;
 use crate::{LoadError, during};
-
-/// What a thread is to do.
-#[derive(Debug)]
-pub(super) struct Plan {
-    pub(super) dial: Dial,
-    /// The numbers of its people.
-    pub(super) people: Vec<usize>,
-    pub(super) names: Arc<[ChannelName]>,
-    /// How many channels each follows.
-    pub(super) follows: usize,
-    /// How many may be opening at once the first time.
-    pub(super) in_flight: usize,
-    pub(super) token: String,
-    pub(super) seed: u64,
-    pub(super) start: Instant,
-}
 
 const BUFFER_BYTES: usize = 256 * 1024;
 /// How often a thread without traffic looks whether it should stop.
@@ -45,103 +30,147 @@ const HANDSHAKE: Duration = Duration::from_secs(10);
 const FOR_GOOD: u16 = 4_500;
 /// The bits of a token that say which person; the others tell connections of one person apart.
 const PERSON_BITS: u32 = 24;
-
-/// A person and where it is.
-#[derive(Debug)]
-struct Seat {
-    person: Person,
-    number: usize,
-    socket: Option<TcpStream>,
-    upgraded: bool,
-    live: bool,
-    /// Counts connections and the times between them.
-    turn: u32,
-    /// Attempts in a row that came to nothing.
-    failures: u32,
-    /// Since when somebody who was live is not.
-    down_since: Option<Instant>,
-}
+/// How long a token of one person is valid, in seconds: almost a day, the most that a hub takes, so that nobody leaves for that.
+const TOKEN_S: u64 = 23 * 3_600;
+/// How often a slow person reads.
+const SIPS_PER_S: u32 = 10;
+/// What the kernel keeps for a slow person: little, so that the hub feels it soon.
+const SLOW_RECEIVE_BUFFER_BYTES: usize = 4_096;
 
 /// A running thread.
 #[derive(Debug)]
-pub(super) struct Worker {
+pub(crate) struct Worker {
     poll: Poll,
+    events: Events,
+    buffer: Vec<u8>,
     plan: Plan,
-    progress: Arc<Progress>,
     seats: Vec<Seat>,
     alarms: Alarms,
-    live: u64,
-    /// People who have been live.
-    settled: usize,
     /// People who were told to open.
     opened: usize,
-    messages: u64,
-    returns: u64,
-    left: u64,
-    interruptions: Histogram<u64>,
-    ends: Vec<End>,
+    /// Whether people may publish.
+    talking: bool,
+    /// Whether people go through tunnels.
+    moving: bool,
+    /// Slow people read as everybody does: all must drain.
+    hasty: bool,
+    pub(crate) counts: Counts,
+    pub(crate) heard: Heard,
+    pub(crate) interruptions: Histogram<u64>,
+    pub(crate) ends: Vec<End>,
 }
 
 impl Worker {
     /// Prepares a thread; nothing is opened yet.
-    pub(super) fn new(plan: Plan, progress: Arc<Progress>) -> Result<Self, LoadError> {
-        let channels = plan.names.len();
-        // Neighbours follow neighbouring channels, and all channels have as many followers.
-        let seat = |number: &usize| Seat {
-            person: Person::new(
-                (0..plan.follows).map(|follow| (number + follow * (channels / plan.follows)) % channels),
-            ),
-            number: *number,
-            socket: None,
-            upgraded: false,
-            live: false,
-            turn: 0,
-            failures: 0,
-            down_since: None,
-        };
+    pub(crate) fn new(plan: Plan) -> Result<Self, LoadError> {
         Ok(Self {
             poll: Poll::new().map_err(during("epoll"))?,
-            seats: plan.people.iter().map(seat).collect(),
+            events: Events::with_capacity(1_024),
+            buffer: vec![0; BUFFER_BYTES],
+            seats: plan.roles.iter().map(Seat::new).collect(),
             alarms: Alarms::new(plan.seed),
             plan,
-            progress,
-            live: 0,
-            settled: 0,
             opened: 0,
-            messages: 0,
-            returns: 0,
-            left: 0,
+            talking: false,
+            moving: false,
+            hasty: false,
+            counts: Counts::default(),
+            heard: Heard::default(),
             interruptions: empty_latency(),
             ends: Vec::new(),
         })
     }
 
     /// Opens everything, and comes back, until told to stop.
-    pub(super) fn run(mut self) -> Result<Outcome, LoadError> {
-        let mut buffer = vec![0; BUFFER_BYTES];
-        let mut events = Events::with_capacity(1_024);
-        while !self.progress.stop.load(Ordering::Relaxed) {
-            self.open_more()?;
-            match self.poll.poll(&mut events, Some(self.alarms.wait(Instant::now(), ROUND))) {
-                Err(error) if error.kind() != ErrorKind::Interrupted => return Err(during("epoll")(error)),
-                _ => {}
-            }
-            for event in &events {
-                self.event(event, &mut buffer);
-            }
-            while let Some(alarm) = self.alarms.due(Instant::now()) {
-                if self.seats[alarm.person].turn == alarm.turn {
-                    self.rang(alarm.person, alarm.deed)?;
-                }
-            }
-            self.publish_progress();
+    pub(super) fn run(mut self, progress: &Progress) -> Result<Outcome, LoadError> {
+        while !progress.stop.load(Ordering::Relaxed) {
+            self.turn()?;
+            progress.live.store(self.counts.live, Ordering::Relaxed);
+            progress.returns.store(self.counts.returns, Ordering::Relaxed);
+            progress.last_return_ns.store(self.counts.last_return_ns, Ordering::Relaxed);
+            progress.messages.store(self.counts.messages, Ordering::Relaxed);
         }
         let follows = self.seats.into_iter().flat_map(|seat| seat.person.follows).collect();
-        Ok(Outcome { follows, interruptions: self.interruptions, left: self.left, ends: self.ends })
+        Ok(Outcome { follows, interruptions: self.interruptions, left: self.counts.left, ends: self.ends })
+    }
+
+    /// Waits for something and does it; the time that it did not wait.
+    pub(crate) fn turn(&mut self) -> Result<Duration, LoadError> {
+        self.open_more()?;
+        let wait = self.alarms.wait(Instant::now(), ROUND);
+        match self.poll.poll(&mut self.events, Some(wait)) {
+            Err(error) if error.kind() != ErrorKind::Interrupted => return Err(during("epoll")(error)),
+            _ => {}
+        }
+        let woken = Instant::now();
+        let (events, mut buffer) =
+            (std::mem::replace(&mut self.events, Events::with_capacity(0)), std::mem::take(&mut self.buffer));
+        for event in &events {
+            self.event(event, &mut buffer);
+        }
+        while let Some(alarm) = self.alarms.due(Instant::now()) {
+            if self.seats[alarm.person].turn == alarm.turn {
+                self.rang(alarm, &mut buffer)?;
+            }
+        }
+        (self.events, self.buffer) = (events, buffer);
+        Ok(woken.elapsed())
+    }
+
+    /// How many people there are.
+    pub(crate) fn people(&self) -> usize {
+        self.seats.len()
+    }
+
+    /// All accounts.
+    pub(crate) fn follows(&self) -> impl Iterator<Item = &Follow> {
+        self.seats.iter().flat_map(|seat| &seat.person.follows)
+    }
+
+    /// People begin to publish, or stop.
+    pub(crate) fn talk(&mut self, talking: bool) {
+        if talking && !self.talking {
+            (0..self.seats.len()).for_each(|index| self.think(index, Instant::now()));
+        }
+        self.talking = talking;
+    }
+
+    /// People begin to go through tunnels, or stop.
+    pub(crate) fn travel(&mut self, moving: bool) {
+        if moving && !std::mem::replace(&mut self.moving, moving) {
+            (0..self.seats.len()).for_each(|index| self.move_on(index));
+        }
+        self.moving = moving;
+    }
+
+    /// Slow people read all that comes from now on, or do not any more.
+    pub(crate) fn hurry(&mut self, hasty: bool) {
+        self.hasty = hasty;
+        let mut buffer = std::mem::take(&mut self.buffer);
+        for index in (0..self.seats.len()).filter(|_| hasty) {
+            if self.seats[index].slow {
+                self.read(index, &mut buffer, usize::MAX);
+            }
+        }
+        self.buffer = buffer;
+        for index in (0..self.seats.len()).filter(|_| !hasty) {
+            self.sip_later(index);
+        }
+    }
+
+    /// This person loses the connection within `within`, and comes back after `away`.
+    pub(crate) fn send_away(&mut self, index: usize, away: Duration) {
+        if self.seats[index].live {
+            self.part(index);
+            let turn = self.seats[index].turn;
+            self.alarms.set(Instant::now() + away, index, turn, Deed::Open);
+        }
     }
 
     fn open_more(&mut self) -> Result<(), LoadError> {
-        let room = (self.settled + self.plan.in_flight).min(self.seats.len());
+        let ramp = self.plan.ways.ramp_per_s.map(|rate| (rate * self.plan.zero.elapsed().as_secs_f64()) as usize + 1);
+        let room = (self.counts.settled as usize + self.plan.in_flight).min(self.seats.len());
+        let room = ramp.map_or(room, |ramp| room.min(ramp));
         while self.opened < room {
             self.opened += 1;
             self.open(self.opened - 1)?;
@@ -149,26 +178,40 @@ impl Worker {
         Ok(())
     }
 
-    fn rang(&mut self, index: usize, deed: Deed) -> Result<(), LoadError> {
+    fn rang(&mut self, alarm: Alarm, buffer: &mut [u8]) -> Result<(), LoadError> {
+        let Alarm { at, person: index, turn, deed } = alarm;
         match deed {
-            Deed::Open => self.open(index),
+            Deed::Open => self.open(index)?,
             Deed::Leave => {
-                self.left += 1;
+                self.counts.left += 1;
                 self.part(index);
-                self.open(index)
+                self.open(index)?;
             }
             Deed::GiveUp if self.seats[index].person.stage != Stage::Live => {
                 self.seats[index].person.stage = Stage::Over(End::Overdue);
                 self.over(index, Duration::ZERO);
-                Ok(())
             }
-            Deed::GiveUp => Ok(()),
+            Deed::GiveUp => {}
+            Deed::Sip if self.hasty => {}
+            Deed::Sip => {
+                self.read(index, buffer, (self.plan.ways.slow_bytes_per_s / SIPS_PER_S) as usize);
+                // Not, if that ended the connection.
+                if self.seats[index].turn == turn {
+                    self.sip_later(index);
+                }
+            }
+            Deed::EnterTunnel if self.moving => self.enter_tunnel(index),
+            Deed::EnterTunnel => {}
+            Deed::Say if self.talking => self.say(index, at),
+            Deed::Say => {}
         }
+        Ok(())
     }
 
     fn open(&mut self, index: usize) -> Result<(), LoadError> {
-        let mut socket = self.plan.dial.start().map_err(during("connect"))?;
         let seat = &mut self.seats[index];
+        let dial = &self.plan.dials[(seat.number + seat.failures as usize) % self.plan.dials.len()];
+        let mut socket = dial.start(seat.slow.then_some(SLOW_RECEIVE_BUFFER_BYTES)).map_err(during("connect"))?;
         seat.turn += 1;
         seat.upgraded = false;
         seat.person.begin();
@@ -191,23 +234,48 @@ impl Worker {
         // The first writability says that the connection is made.
         if event.is_writable() && !seat.upgraded {
             seat.upgraded = true;
-            let upgrade = self.plan.dial.upgrade_with_affinity(&format!("person-{:08}", seat.number));
-            self.write(index, &upgrade);
+            match self.request(index) {
+                Some(request) => self.write(index, &request),
+                None => self.broke(index),
+            }
         }
-        if event.is_readable() || event.is_error() {
-            self.read(index, buffer);
+        let seat = &self.seats[index];
+        let waits = seat.slow && seat.live && !self.hasty;
+        if (event.is_readable() && !waits) || event.is_error() {
+            self.read(index, buffer, usize::MAX);
         }
     }
 
-    /// Reads all there is. A short read has emptied the socket, so nothing is asked twice.
-    fn read(&mut self, index: usize, buffer: &mut [u8]) {
-        loop {
+    /// What a connection begins with; `None` where there is no token.
+    fn request(&self, index: usize) -> Option<Vec<u8>> {
+        let seat = &self.seats[index];
+        let affinity = format!("person-{:08}", seat.number);
+        if !seat.person.is_stream() {
+            return Some(self.plan.dials[0].upgrade_with_affinity(&affinity));
+        }
+        let rate = self.plan.ways.sse_max_rate.map_or_else(String::new, |rate| format!("&max_rate={rate}"));
+        let token = self.token(seat.number)?;
+        Some(seat.person.stream_request(&token, &self.plan.names, &format!("{rate}&affinity={affinity}")))
+    }
+
+    fn token(&self, number: usize) -> Option<String> {
+        match &self.plan.tokens {
+            Tokens::Shared(token) => Some(token.clone()),
+            Tokens::Each(maker) => maker.token_for(&user(number), TOKEN_S).ok(),
+        }
+    }
+
+    /// Reads what there is, at most so much. A short read has emptied the socket, so nothing is asked twice.
+    fn read(&mut self, index: usize, buffer: &mut [u8], mut at_most: usize) {
+        while at_most > 0 {
             let Some(socket) = &mut self.seats[index].socket else { return };
-            match socket.read(buffer) {
+            let room = at_most.min(buffer.len());
+            match socket.read(&mut buffer[..room]) {
                 Ok(0) => return self.broke(index),
                 Ok(length) => {
                     self.feed(index, &buffer[..length]);
-                    if length < buffer.len() {
+                    at_most -= length;
+                    if length < room {
                         return;
                     }
                 }
@@ -221,8 +289,13 @@ impl Worker {
     fn feed(&mut self, index: usize, bytes: &[u8]) {
         let seat = &mut self.seats[index];
         let was = seat.person.stage;
-        let said = seat.person.feed(bytes, &self.plan.names);
-        self.messages += said.messages;
+        self.heard.timed = self.plan.ways.timed && !seat.slow && seat.live;
+        self.heard.now_ns = self.plan.zero.elapsed().as_nanos() as u64;
+        self.heard.since_ns = seat.live_since_ns;
+        let said = seat.person.feed(bytes, &self.plan.names, &mut self.heard);
+        self.counts.messages += said.messages;
+        self.counts.acknowledged += said.acknowledged;
+        self.counts.refused += said.refused;
         if was != Stage::Live && seat.person.stage == Stage::Live {
             self.lives(index);
         }
@@ -234,24 +307,86 @@ impl Worker {
 
     fn lives(&mut self, index: usize) {
         let (seat, now) = (&mut self.seats[index], Instant::now());
-        (seat.failures, seat.live) = (0, true);
-        self.live += 1;
+        (seat.failures, seat.live, seat.dark) = (0, true, None);
+        let at = now.duration_since(self.plan.zero).as_nanos() as u64;
+        seat.live_since_ns = at;
+        self.counts.live += 1;
         match seat.down_since.take() {
-            None => self.settled += 1,
+            None => self.counts.settled += 1,
             Some(since) => {
                 self.interruptions.saturating_record((now - since).as_nanos() as u64);
-                self.returns += 1;
-                let at = now.duration_since(self.plan.start).as_nanos() as u64;
-                self.progress.last_return_ns.store(at, Ordering::Relaxed);
+                self.counts.returns += 1;
+                self.counts.last_return_ns = at;
             }
+        }
+        self.move_on(index);
+        self.sip_later(index);
+        self.think(index, now);
+    }
+
+    fn sip_later(&mut self, index: usize) {
+        let seat = &self.seats[index];
+        if seat.slow && seat.live && !self.hasty && self.plan.ways.slow_bytes_per_s >= SIPS_PER_S {
+            self.alarms.set(Instant::now() + Duration::from_secs(1) / SIPS_PER_S, index, seat.turn, Deed::Sip);
         }
     }
 
+    /// Sets when this person enters the next tunnel.
+    fn move_on(&mut self, index: usize) {
+        let seat = &self.seats[index];
+        if seat.tunnel && seat.live && self.moving {
+            let wait = Duration::from_secs_f64(self.alarms.dice.wait(self.plan.ways.tunnel.0));
+            self.alarms.set(Instant::now() + wait, index, seat.turn, Deed::EnterTunnel);
+        }
+    }
+
+    /// Sets when this person publishes next.
+    fn think(&mut self, index: usize, from: Instant) {
+        let seat = &self.seats[index];
+        if let Some((_, think_s)) = &self.plan.ways.says
+            && seat.live
+            && !seat.person.is_stream()
+        {
+            let wait = Duration::from_secs_f64(self.alarms.dice.wait(*think_s));
+            self.alarms.set(from + wait, index, seat.turn, Deed::Say);
+        }
+    }
+
+    fn say(&mut self, index: usize, due: Instant) {
+        let Some((posts, _)) = &self.plan.ways.says else { return };
+        let (bytes, seat) = (posts.bytes(&mut self.alarms.dice), &mut self.seats[index]);
+        let follow = self.alarms.dice.below(seat.person.follows.len());
+        let due_ns = due.saturating_duration_since(self.plan.zero).as_nanos() as u64;
+        // Several write into one channel, so nobody can count there but the hub.
+        let data = Stamp { due_ns, number: 0 }.data(bytes);
+        let frame = seat.person.publish(follow, &data, &self.plan.names);
+        self.counts.published += 1;
+        self.think(index, due);
+        self.write(index, &frame);
+    }
+
+    /// Nothing comes any more, and nobody closes.
+    fn enter_tunnel(&mut self, index: usize) {
+        let seat = &mut self.seats[index];
+        if let Some(mut socket) = seat.socket.take() {
+            // If it is not known there, nothing comes of it either.
+            let _ = self.poll.registry().deregister(&mut socket);
+            seat.dark = Some(socket);
+        }
+        self.part(index);
+        let (turn, length) = (self.seats[index].turn, self.plan.ways.tunnel.1);
+        self.alarms.set(Instant::now() + length, index, turn, Deed::Open);
+    }
+
     fn answer(&mut self, index: usize, said: Said) {
-        if said.upgraded {
-            let (token, names) = (self.plan.token.clone(), Arc::clone(&self.plan.names));
-            let greeting = self.seats[index].person.greeting(token, &names);
-            self.write(index, &greeting);
+        if said.upgraded && !self.seats[index].person.is_stream() {
+            match self.token(self.seats[index].number) {
+                Some(token) => {
+                    let greeting = self.seats[index].person.greeting(token, &self.plan.names);
+                    self.write(index, &greeting);
+                }
+                None => self.broke(index),
+            }
         }
         if said.ping {
             self.write(index, &client_frame(TEXT, br#"{"type":"pong"}"#));
@@ -300,15 +435,11 @@ impl Worker {
         let seat = &mut self.seats[index];
         seat.socket = None;
         seat.turn += 1;
+        // What was asked for on the old connection gets no answer.
+        self.counts.refused += std::mem::take(&mut seat.person.asked).len() as u64;
         if std::mem::take(&mut seat.live) {
-            self.live -= 1;
+            self.counts.live -= 1;
             seat.down_since = Some(Instant::now());
         }
-    }
-
-    fn publish_progress(&self) {
-        self.progress.live.store(self.live, Ordering::Relaxed);
-        self.progress.returns.store(self.returns, Ordering::Relaxed);
-        self.progress.messages.store(self.messages, Ordering::Relaxed);
     }
 }

@@ -101,7 +101,7 @@ impl RollingArgs {
             nodes: self.nodes.max(2),
             postgres: postgres::Options::default().durable(),
             nginx: Some((self.nginx_workers, NGINX_CONNECTIONS)),
-            env: vec![("HUBBUB_LIMITS__DRAIN_MS", self.drain_ms.to_string())],
+            env: vec![("HUBBUB_LIMITS__DRAIN_MS".to_owned(), self.drain_ms.to_string())],
             ..Shape::default()
         };
         Fleet::start(&self.flags.hub, &shape)

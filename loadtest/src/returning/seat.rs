@@ -1,0 +1,51 @@
+//! A person and where it is: its socket, whether it is live, how often it failed. Knows no time.
+
+use std::time::Instant;
+
+use mio::net::TcpStream;
+
+use super::person::Person;
+use crate::plan::cast::Role;
+
+/// A person and where it is.
+#[derive(Debug)]
+pub(super) struct Seat {
+    pub(super) person: Person,
+    pub(super) number: usize,
+    /// Reads slowly.
+    pub(super) slow: bool,
+    /// Goes through tunnels.
+    pub(super) tunnel: bool,
+    pub(super) socket: Option<TcpStream>,
+    /// A connection that was lost in a tunnel and not closed.
+    pub(super) dark: Option<TcpStream>,
+    pub(super) upgraded: bool,
+    pub(super) live: bool,
+    /// Since when it is live, in nanoseconds after the zero.
+    pub(super) live_since_ns: u64,
+    /// Counts connections and the times between them.
+    pub(super) turn: u32,
+    /// Attempts in a row that came to nothing.
+    pub(super) failures: u32,
+    /// Since when somebody who was live is not.
+    pub(super) down_since: Option<Instant>,
+}
+
+impl Seat {
+    pub(super) fn new(role: &Role) -> Self {
+        Self {
+            person: Person::new(role.follows.iter().copied(), role.stream),
+            number: role.number,
+            slow: role.slow,
+            tunnel: role.tunnel,
+            socket: None,
+            dark: None,
+            upgraded: false,
+            live: false,
+            live_since_ns: 0,
+            turn: 0,
+            failures: 0,
+            down_since: None,
+        }
+    }
+}

@@ -27,8 +27,8 @@ use crate::outbox::Bounds;
 /// Something to do that needs waiting.
 #[derive(Debug)]
 pub(super) enum Effect {
-    /// Flush the connection when its writer takes more.
-    AwaitWritable(ConnectionId, Rc<Wire>),
+    /// Flush the connection when its pipe has room.
+    AwaitRoom(ConnectionId, Rc<Wire>),
     /// Register the shard's interest.
     Attach(ChannelKey, crate::namespace::LogKind),
     /// End it.

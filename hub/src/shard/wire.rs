@@ -23,7 +23,11 @@ impl Wire {
         match self {
             Self::Socket(socket) => {
                 let mut writer: &TcpStream = socket;
-                writer.write_vectored(slices)
+                // Most often it is one, and sending that costs the kernel less.
+                match slices {
+                    [one] => writer.write(one),
+                    several => writer.write_vectored(several),
+                }
             }
             Self::Pipe(pipe) => pipe.try_write_vectored(slices),
         }

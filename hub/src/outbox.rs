@@ -79,6 +79,13 @@ impl Outbox {
         Pushed::Taken
     }
 
+    /// Puts a chunk before all others, whatever waits. Nothing may have been written yet.
+    pub fn push_first(&mut self, bytes: Rc<[u8]>) {
+        debug_assert_eq!(self.written, 0, "a chunk would be torn");
+        self.bytes += bytes.len();
+        self.chunks.push_front(Chunk { bytes, droppable: false });
+    }
+
     /// Lets the oldest droppable chunks go until one of `len` bytes fits; never one that is partly written. Answers how
     /// many went.
     pub fn make_place(&mut self, len: usize, bounds: Bounds) -> usize {
@@ -158,6 +165,22 @@ mod tests {
             assert_eq!(outbox.push(&chunk(&[0]), false, BOUNDS), Pushed::Taken);
         }
         assert_eq!(outbox.push(&chunk(&[0]), false, BOUNDS), Pushed::Full);
+    }
+
+    #[test]
+    fn what_is_pushed_first_leaves_first_whatever_waits() {
+        let mut outbox = Outbox::default();
+        for byte in 1..=2u8 {
+            assert_eq!(outbox.push(&chunk(&[byte; 5]), true, BOUNDS), Pushed::Taken);
+        }
+        outbox.push_first(chunk(&[0; 5]));
+        assert_eq!((outbox.bytes(), outbox.make_place(5, BOUNDS)), (15, 2), "it counts, and stays");
+        let mut out = Vec::new();
+        let flushed = outbox.flush(|slices| {
+            out.extend(slices.iter().flat_map(|slice| slice.iter().copied()));
+            Ok(slices.iter().map(|slice| slice.len()).sum())
+        });
+        assert_eq!((flushed.expect("no error"), out), (Flushed::Drained, vec![0; 5]));
     }
 
     #[test]

@@ -17,7 +17,7 @@ use crate::shard::Shard;
 use crate::shard::mail::MailboxReader;
 use crate::transport::listener::{Accepting, accept};
 use crate::transport::public::{Public, router};
-use crate::transport::{INTAKE, take_in};
+use crate::transport::{Claimants, INTAKE};
 
 /// What the thread of a shard starts with.
 pub(super) struct Seed {
@@ -51,10 +51,12 @@ async fn run(seed: Seed) {
     let header_timeout = Duration::from_millis(limits.header_timeout_ms);
     let shard = Shard::start(index, mailbox, interest, services.presence.clone(), clock.clone(), limits);
     let (sender, intake) = mpsc::channel(INTAKE);
-    spawn_local(take_in(shard, services, intake));
-    match TcpListener::from_std(listener) {
-        Ok(listener) => {
-            let accepting = Accepting { router: router(sender, public), handshakes, clock, header_timeout };
+    let started =
+        Claimants::start(shard, services).and_then(|claimants| Ok((claimants, TcpListener::from_std(listener)?)));
+    match started {
+        Ok((claimants, listener)) => {
+            spawn_local(claimants.clone().open(intake));
+            let accepting = Accepting { router: router(sender, public), claimants, handshakes, clock, header_timeout };
             spawn_local(accept(listener, accepting, closing));
         }
         Err(error) => tracing::error!(%error, "a shard can not listen"),

@@ -11,12 +11,10 @@ use tokio::task::spawn_local;
 use super::Services;
 use super::attach::{AttachError, Attaching, CatchUp, attach, catch_up, settle};
 use super::connect::new_session;
-use crate::admission::Admission;
 use crate::auth::Identity;
 use crate::auth::ticket::TicketId;
-use crate::encoded::Format;
 use crate::shard::mail::Mail;
-use crate::shard::{ConnectionId, PipeWriter, Shard, Wire, flags};
+use crate::shard::{ConnectionId, Shard, flags};
 
 /// Browsers wait so long before they reconnect, in milliseconds; spread by the id of the stream.
 const RETRY_MS: std::ops::Range<u64> = 500..3_000;
@@ -36,27 +34,20 @@ pub struct StreamRequest {
     pub interval_ms: u64,
     /// The id of the ticket that opened it.
     pub ticket: Option<TicketId>,
-    /// Where its bytes go.
-    pub pipe: PipeWriter,
-    /// Counts it while it lives.
-    pub admission: Admission,
 }
 
-/// Opens the stream; answers when its first event is on the way, or with why it can not be.
+/// Makes a connection a stream; answers when its first event waits in the outbox, or with why it can not be. Then the
+/// connection is gone.
 pub async fn open_stream(
     shard: &Rc<Shard>,
     services: &Rc<Services>,
+    id: ConnectionId,
     request: StreamRequest,
 ) -> Result<(), AttachError> {
-    let StreamRequest { identity, channels, since, rewind, interval_ms, ticket, pipe, admission } = request;
+    let StreamRequest { identity, channels, since, rewind, interval_ms, ticket } = request;
     let now_ms = services.clock.now_ms();
     let session = new_session(services, identity.clone(), None);
-    let id = shard.with(|state| {
-        let id = state.adopt(Wire::Pipe(pipe), Format::Sse, admission, false);
-        state.open_session(id, session, now_ms);
-        id
-    });
-    watch_for_the_end(shard, id);
+    shard.with(|state| state.open_session(id, session, now_ms));
     let wishes = channels.iter().enumerate().map(|(index, channel)| {
         let since = since.get(index).copied().flatten();
         wish(services, channel, since, rewind)
@@ -115,7 +106,8 @@ async fn begin(
         let starts: Vec<Option<Position>> =
             settled.iter().map(|(attached, _)| Some(Position::new(attached.epoch()?, attached.start()))).collect();
         state.stream_positions(id, &starts);
-        state.send_bytes(id, &first_event(id, &keys, &settled, &starts).into());
+        // A token near its end may have been warned of already.
+        state.send_first(id, first_event(id, &keys, &settled, &starts).into());
         let mut late = Vec::new();
         for (attaching, (_, next)) in attached.into_iter().zip(settled) {
             match next {
@@ -153,16 +145,4 @@ fn first_event(
         keys.iter().zip(settled).map(|(key, (attached, _))| (key.channel.clone(), *attached)).collect();
     sse::encode_open_into(&channels, &mut event);
     event
-}
-
-/// A reader that goes away shows by the end of its pipe.
-fn watch_for_the_end(shard: &Rc<Shard>, id: ConnectionId) {
-    let Some(wire) = shard.with(|state| state.wire(id)) else { return };
-    let shard = Rc::clone(shard);
-    spawn_local(async move {
-        if let Wire::Pipe(pipe) = &*wire {
-            pipe.closed().await;
-        }
-        shard.with(|state| state.remove(id));
-    });
 }

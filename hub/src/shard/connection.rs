@@ -212,7 +212,7 @@ impl Connections {
             format,
             closing: Closing::No,
             dirty: false,
-            blocked: false,
+            blocked: matches!(wire, Wire::Coming),
             wire: Rc::new(wire),
             outbox: Outbox::default(),
             active: tick,

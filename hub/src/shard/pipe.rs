@@ -1,8 +1,8 @@
-//! A byte pipe in memory: what a connection writes to when its bytes leave through somebody else (the body of an SSE
-//! response, or a simulated network). Bounded in bytes; a full pipe blocks its writer.
+//! A byte pipe in memory: what a connection writes to in a simulated network. Bounded in bytes; a full pipe blocks its writer.
 
+use std::cell::RefCell;
 use std::io::{self, IoSlice};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 use bytes::{Bytes, BytesMut};
@@ -13,38 +13,31 @@ struct State {
     closed: bool,
     reader: Option<Waker>,
     writer: Option<Waker>,
-    /// Whoever waits for the end of the pipe.
-    watcher: Option<Waker>,
 }
 
 /// Makes a pipe that holds at most `capacity` bytes.
 pub fn pipe(capacity: usize) -> (PipeWriter, PipeReader) {
-    // A lock, because hyper wants bodies that could move between threads; both ends live on one, so it is never contended.
-    let state = Arc::new(Mutex::new(State::default()));
+    let state = Rc::new(RefCell::new(State::default()));
     (PipeWriter { state: state.clone(), capacity }, PipeReader { state })
 }
 
 /// The connection's end.
 #[derive(Debug)]
 pub struct PipeWriter {
-    state: Arc<Mutex<State>>,
+    state: Rc<RefCell<State>>,
     capacity: usize,
 }
 
 /// The other end.
 #[derive(Debug)]
 pub struct PipeReader {
-    state: Arc<Mutex<State>>,
+    state: Rc<RefCell<State>>,
 }
 
-fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
-    state.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn close(state: &Mutex<State>) {
-    let mut state = lock(state);
+fn close(state: &RefCell<State>) {
+    let mut state = state.borrow_mut();
     state.closed = true;
-    for waker in [state.reader.take(), state.writer.take(), state.watcher.take()].into_iter().flatten() {
+    for waker in [state.reader.take(), state.writer.take()].into_iter().flatten() {
         waker.wake();
     }
 }
@@ -52,7 +45,7 @@ fn close(state: &Mutex<State>) {
 impl PipeWriter {
     /// Takes what fits; `WouldBlock` when nothing does, `BrokenPipe` when the reader is gone.
     pub fn try_write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        let mut state = lock(&self.state);
+        let mut state = self.state.borrow_mut();
         if state.closed {
             return Err(io::ErrorKind::BrokenPipe.into());
         }
@@ -74,24 +67,11 @@ impl PipeWriter {
     /// Waits until the reader took something, or is gone.
     pub async fn writable(&self) {
         std::future::poll_fn(|context| {
-            let mut state = lock(&self.state);
+            let mut state = self.state.borrow_mut();
             if state.closed || state.waiting.len() < self.capacity {
                 return Poll::Ready(());
             }
             state.writer = Some(context.waker().clone());
-            Poll::Pending
-        })
-        .await;
-    }
-
-    /// Waits until the reader is gone.
-    pub async fn closed(&self) {
-        std::future::poll_fn(|context| {
-            let mut state = lock(&self.state);
-            if state.closed {
-                return Poll::Ready(());
-            }
-            state.watcher = Some(context.waker().clone());
             Poll::Pending
         })
         .await;
@@ -112,7 +92,7 @@ impl Drop for PipeWriter {
 impl PipeReader {
     /// The next bytes; `None` after the last.
     pub fn poll_read(&self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
-        let mut state = lock(&self.state);
+        let mut state = self.state.borrow_mut();
         if !state.waiting.is_empty() {
             let bytes = std::mem::take(&mut state.waiting).freeze();
             if let Some(writer) = state.writer.take() {

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use hubbub_protocol::channel::{ChannelKey, ChannelName, TenantId, UserId};
 use hubbub_protocol::frame::ServerFrame;
 use hubbub_protocol::{CloseCode, ErrorCode, Position};
+use mio::net::TcpStream;
 use tokio::sync::{Notify, oneshot};
 
 use super::channels::{CATCHING, Channels, Opened, Slot, SlotRules, Subscriber};
@@ -97,6 +98,16 @@ impl State {
             self.wheel.arm(self.limits.connect_timeout_ms, Timer::Connect(id));
         }
         id
+    }
+
+    /// The socket of a connection that was [`Wire::Coming`] is here. `head` leaves before all that waits.
+    pub fn arrive(&mut self, id: ConnectionId, socket: TcpStream, head: &[u8]) -> Option<Rc<Wire>> {
+        let connection = self.connections.get(id)?;
+        connection.outbox.push_first(head.into());
+        connection.wire = Rc::new(Wire::Socket(socket));
+        let wire = Rc::clone(&connection.wire);
+        self.unblock(id);
+        Some(wire)
     }
 
     /// The connection got its session.
@@ -205,6 +216,13 @@ impl State {
     pub fn send_bytes(&mut self, id: ConnectionId, bytes: &Rc<[u8]>) {
         if !self.push(id, bytes, false) {
             self.close(id, Goodbye::Code(CloseCode::SlowConsumer), None);
+        }
+    }
+
+    /// Sends finished bytes before all that waits for the socket of a connection that is [`Wire::Coming`].
+    pub fn send_first(&mut self, id: ConnectionId, bytes: Rc<[u8]>) {
+        if let Some(connection) = self.connections.get(id).filter(|connection| connection.is_open()) {
+            connection.outbox.push_first(bytes);
         }
     }
 

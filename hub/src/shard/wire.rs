@@ -1,4 +1,4 @@
-//! Where the bytes of a connection go: a socket, or a pipe.
+//! Where the bytes of a connection go: a socket, now or soon, or a pipe.
 
 use std::io::{self, IoSlice, Write};
 use std::net::Shutdown;
@@ -11,9 +11,11 @@ use super::pipe::PipeWriter;
 /// The writable end of a connection.
 #[derive(Debug)]
 pub enum Wire {
-    /// A socket taken back after its upgrade. Whoever watches it says when it takes bytes again.
+    /// A socket taken back from HTTP. Whoever watches it says when it takes bytes again.
     Socket(TcpStream),
-    /// The body of a response, or a simulated network.
+    /// A socket that HTTP still has. What is written meanwhile waits in the outbox.
+    Coming,
+    /// A simulated network.
     Pipe(PipeWriter),
 }
 
@@ -29,6 +31,7 @@ impl Wire {
                     several => writer.write_vectored(several),
                 }
             }
+            Self::Coming => Err(io::ErrorKind::WouldBlock.into()),
             Self::Pipe(pipe) => pipe.try_write_vectored(slices),
         }
     }
@@ -38,6 +41,7 @@ impl Wire {
         match self {
             // A peer that is gone needs no goodbye.
             Self::Socket(socket) => drop(SockRef::from(socket).shutdown(Shutdown::Write)),
+            Self::Coming => {}
             Self::Pipe(pipe) => pipe.close(),
         }
     }
@@ -46,6 +50,7 @@ impl Wire {
     pub fn abort(&self) {
         match self {
             Self::Socket(socket) => drop(SockRef::from(socket).shutdown(Shutdown::Both)),
+            Self::Coming => {}
             Self::Pipe(pipe) => pipe.close(),
         }
     }

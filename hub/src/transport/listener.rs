@@ -1,7 +1,8 @@
-//! The accept loop of a shard: its own listener on the shared port, HTTP/1.1 on each accepted stream until it is upgraded.
+//! The accept loop of a shard: its own listener on the shared port, HTTP/1.1 on each accepted stream until its socket is claimed.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener as StdListener};
+use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -13,8 +14,7 @@ use axum::response::{IntoResponse, Response};
 use hubbub_protocol::ErrorCode;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioTimer;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -24,6 +24,7 @@ use tower::ServiceExt;
 
 use super::problem::Problem;
 use super::public::Peer;
+use super::{Claimants, takeover};
 use crate::admission::Gatekeeper;
 use crate::clock::Clock;
 
@@ -68,6 +69,7 @@ fn socket(address: SocketAddr, shared: bool) -> io::Result<Socket> {
 #[derive(Clone)]
 pub(crate) struct Accepting {
     pub(crate) router: Router,
+    pub(crate) claimants: Rc<Claimants>,
     /// Counts connections that have not asked for anything yet.
     pub(crate) handshakes: Arc<Gatekeeper>,
     pub(crate) clock: Arc<Clock>,
@@ -102,22 +104,19 @@ fn take(stream: TcpStream, address: SocketAddr, accepting: &Accepting) {
     // Somebody who opens connections and asks for nothing has few of them; the socket just closes.
     let Ok(handshake) = accepting.handshakes.admit(address.ip(), accepting.clock.now_ms()) else { return };
     let peer = Peer { address, handshake: Arc::new(Mutex::new(Some(handshake))) };
-    let (router, header_timeout) = (accepting.router.clone(), accepting.header_timeout);
-    let service = service_fn(move |mut request: hyper::Request<Incoming>| {
-        request.extensions_mut().insert(peer.clone());
-        let answering = timeout(header_timeout * ANSWER, router.clone().oneshot(request.map(Body::new)));
-        async move { answering.await.unwrap_or_else(|_| Ok(too_slow())) }
-    });
+    let Accepting { router, claimants, clock, header_timeout, .. } = accepting.clone();
     spawn_local(async move {
-        let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(header_timeout)
-            .max_buf_size(HEAD_BYTES)
-            .max_headers(HEADERS)
-            .serve_connection(TokioIo::new(stream), service)
-            .with_upgrades();
-        if let Err(error) = connection.await {
-            tracing::debug!(%error, "an HTTP connection ended early");
+        let answer = |mut request: hyper::Request<Incoming>| {
+            request.extensions_mut().insert(peer.clone());
+            let answering = timeout(header_timeout * ANSWER, router.clone().oneshot(request.map(Body::new)));
+            async move { answering.await.map_or_else(|_| too_slow(), |Ok(response)| response) }
+        };
+        let mut http = http1::Builder::new();
+        http.timer(TokioTimer::new()).header_read_timeout(header_timeout).max_buf_size(HEAD_BYTES).max_headers(HEADERS);
+        match takeover::serve(&http, stream, clock, header_timeout, answer).await {
+            Ok(Some((claim, taken))) => claimants.take(claim, taken),
+            Ok(None) => {}
+            Err(error) => tracing::debug!(%error, "an HTTP connection ended early"),
         }
     });
 }

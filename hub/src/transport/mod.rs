@@ -1,11 +1,13 @@
 //! Transports: how clients reach the shards. The only modules, beside the internal API, that know axum, hyper and sockets.
 //!
-//! Read in this order: the accept loop ([`listener`]), the routes of the public port ([`public`]), WebSockets
-//! (`websocket`, then `sockets`, `hearing` over `codec`) and server-sent events (`sse`), and what goes with them (`pages`,
-//! `problem`).
+//! Read in this order: the accept loop ([`listener`]), the routes of the public port ([`public`]), how a socket leaves HTTP
+//! (`takeover`) and is watched from then on (`sockets`), WebSockets (`websocket`, `hearing` over `codec`) and server-sent events
+//! (`sse`), and what goes with them (`pages`, `problem`).
 
 pub mod listener;
 pub mod public;
+
+mod takeover;
 
 mod codec;
 mod hearing;
@@ -17,19 +19,20 @@ pub mod hostile;
 mod pages;
 pub mod problem;
 
+use std::io;
 use std::rc::Rc;
 use std::time::Duration;
 
-use axum::body::Bytes;
-use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::spawn_local;
 
 use self::hearing::Hearing;
 use self::sockets::Sockets;
+use self::takeover::{Claim, Taken};
 use crate::admission::Admission;
+use crate::encoded::Format;
 use crate::session::{AttachError, Services, StreamRequest, open_stream};
-use crate::shard::Shard;
+use crate::shard::{ConnectionId, Shard, Wire};
 
 /// What the connections of a shard speak.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -40,48 +43,64 @@ pub(crate) enum Mode {
     Echo,
 }
 
-/// A socket taken back after its upgrade.
+/// A stream that a handler asks for. The handler knows nothing of the shard: axum wants it `Send`.
 #[derive(Debug)]
-pub(crate) struct Upgraded {
-    socket: TcpStream,
-    /// Bytes that were read with the handshake.
-    early: Bytes,
+pub(crate) struct Opening {
+    request: Box<StreamRequest>,
     admission: Admission,
-    mode: Mode,
+    /// Brings the socket when the answer is made. When it brings none, whoever asked is gone.
+    socket: oneshot::Receiver<Taken>,
+    /// Who waits for the beginning.
+    reply: oneshot::Sender<Result<(), AttachError>>,
 }
 
-/// What HTTP handlers hand to the shard of their thread. They know nothing of the shard: axum wants them `Send`.
-#[derive(Debug)]
-pub(crate) enum Intake {
-    /// A WebSocket.
-    Socket(Upgraded),
-    /// A stream, and who waits for its beginning.
-    Stream(Box<StreamRequest>, oneshot::Sender<Result<(), AttachError>>),
-}
-
-/// Hand-overs that may wait for one shard. Overflow policy: the handler waits.
+/// Streams that may wait for one shard. Overflow policy: the handler waits.
 pub(crate) const INTAKE: usize = 1_024;
 
-/// Takes over what the handlers hand to a shard, until they are gone.
-pub(crate) async fn take_in(shard: Rc<Shard>, services: Services, mut intake: mpsc::Receiver<Intake>) {
-    let slice = Duration::from_micros(services.limits.slice_us);
-    // One for the shard: a connection keeps a pointer.
-    let services = Rc::new(services);
-    let hearing = Hearing::new(Rc::clone(&shard), Rc::clone(&services));
-    let sockets = match Sockets::start(Rc::clone(&shard), hearing, slice) {
-        Ok(sockets) => sockets,
-        Err(error) => return tracing::error!(%error, "a shard can not watch its sockets"),
-    };
-    while let Some(next) = intake.recv().await {
-        match next {
-            Intake::Socket(upgraded) => sockets.serve(upgraded),
-            Intake::Stream(request, reply) => {
-                let (shard, services) = (Rc::clone(&shard), Rc::clone(&services));
-                spawn_local(async move {
-                    // Whoever asked may have gone; then the pipe has, and the stream ends by itself.
-                    let _ = reply.send(open_stream(&shard, &services, *request).await);
-                });
-            }
+/// What of a shard claims sockets from HTTP.
+pub(crate) struct Claimants {
+    shard: Rc<Shard>,
+    /// One for the shard: a connection keeps a pointer.
+    services: Rc<Services>,
+    sockets: Rc<Sockets>,
+}
+
+impl Claimants {
+    /// Those of a shard, whose sockets are watched from now on.
+    pub(crate) fn start(shard: Rc<Shard>, services: Services) -> io::Result<Rc<Self>> {
+        let slice = Duration::from_micros(services.limits.slice_us);
+        let services = Rc::new(services);
+        let hearing = Hearing::new(shard.clone(), services.clone());
+        let sockets = Sockets::start(shard.clone(), hearing, slice)?;
+        Ok(Rc::new(Self { shard, services, sockets }))
+    }
+
+    fn take(&self, claim: Claim, taken: Taken) {
+        match claim {
+            Claim::Socket(admission, mode) => self.sockets.serve(taken, admission, mode),
+            // A stream that has ended meanwhile closes it.
+            Claim::Stream(waiting) => drop(waiting.send(taken)),
+        }
+    }
+
+    /// Opens what the handlers ask for, until they are gone.
+    pub(crate) async fn open(self: Rc<Self>, mut intake: mpsc::Receiver<Opening>) {
+        while let Some(Opening { request, admission, socket, reply }) = intake.recv().await {
+            let (shard, services) = (self.shard.clone(), self.services.clone());
+            let id = shard.with(|state| state.adopt(Wire::Coming, Format::Sse, admission, false));
+            spawn_local(self.clone().follow(id, socket));
+            spawn_local(async move {
+                // Whoever asked may have gone; then the socket has, and the stream ends by itself.
+                let _ = reply.send(open_stream(&shard, &services, id, *request).await);
+            });
+        }
+    }
+
+    /// A stream whose socket does not come is over.
+    async fn follow(self: Rc<Self>, id: ConnectionId, socket: oneshot::Receiver<Taken>) {
+        match socket.await {
+            Ok(taken) => self.sockets.follow(id, taken),
+            Err(_) => self.shard.with(|state| state.remove(id)),
         }
     }
 }

@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use super::problem::Problem;
-use super::{Intake, pages, sse, websocket};
+use super::{Opening, pages, sse, websocket};
 use crate::admission::{Admission, Gatekeeper, Refused};
 use crate::auth::AuthError;
 use crate::auth::keys::TokenKeySettings;
@@ -46,7 +46,7 @@ pub struct Public {
 /// What handlers of one shard's listener get. Nothing in it belongs to the shard but the way into its intake.
 #[derive(Clone)]
 pub struct Entry {
-    pub(super) intake: mpsc::Sender<Intake>,
+    pub(super) intake: mpsc::Sender<Opening>,
     pub(super) public: Arc<Public>,
 }
 
@@ -59,7 +59,7 @@ pub(super) struct Peer {
 }
 
 /// The routes for one shard.
-pub(crate) fn router(intake: mpsc::Sender<Intake>, public: Arc<Public>) -> Router {
+pub(crate) fn router(intake: mpsc::Sender<Opening>, public: Arc<Public>) -> Router {
     let dev = public.dev.is_some();
     let origins = Arc::clone(&public.origins);
     let allowed =

@@ -15,14 +15,18 @@ use slab::Slab;
 use tokio::io::unix::AsyncFd;
 use tokio::task::{spawn_local, yield_now};
 
+use super::Mode;
 use super::codec::Inbound;
 use super::hearing::{Hearing, Input};
-use super::{Mode, Upgraded};
+use super::takeover::Taken;
+use crate::admission::Admission;
 use crate::encoded::Format;
 use crate::shard::{ConnectionId, Shard, Wire};
 
 /// The read buffer of a shard, in bytes: one for all its connections.
 const READ_BUFFER: usize = 64 * 1024;
+/// What a reader of events may say before it is hung up, in bytes: it has nothing to say.
+const IGNORED: usize = 32 * 1024;
 /// Events taken from the set at once.
 const EVENTS: usize = 256;
 
@@ -43,11 +47,20 @@ struct Peer {
     wire: Rc<Wire>,
     /// Where it stands in the middle of a frame or a message.
     inbound: Option<Box<Inbound>>,
-    mode: Mode,
+    /// What it speaks; a reader of events does not speak.
+    mode: Option<Mode>,
     /// Whether what it said last is still being worked on: until then nothing more is read.
     busy: bool,
     /// Whether the end of its bytes is there.
     ended: bool,
+    /// Bytes of a reader of events that were not looked at.
+    ignored: usize,
+}
+
+impl Peer {
+    fn new(id: ConnectionId, wire: Rc<Wire>, mode: Option<Mode>) -> Self {
+        Self { id, wire, inbound: None, mode, busy: false, ended: false, ignored: 0 }
+    }
 }
 
 /// The set, as the runtime sees it.
@@ -77,8 +90,8 @@ impl Sockets {
     }
 
     /// Serves a socket until it ends.
-    pub(super) fn serve(self: &Rc<Self>, upgraded: Upgraded) {
-        let Upgraded { socket, early, admission, mode } = upgraded;
+    pub(super) fn serve(self: &Rc<Self>, taken: Taken, admission: Admission, mode: Mode) {
+        let Taken { socket, head, early } = taken;
         let key = self.peers.borrow().vacant_key();
         let socket = match self.watched(socket, key) {
             Ok(socket) => socket,
@@ -86,15 +99,35 @@ impl Sockets {
         };
         let adopted = self.shard.with(|state| {
             let id = state.adopt(Wire::Socket(socket), Format::Json, admission, mode == Mode::Native);
+            state.send_bytes(id, &head.into());
             state.wire(id).map(|wire| (id, wire))
         });
         let Some((id, wire)) = adopted else { return };
-        let peer = Peer { id, wire, inbound: None, mode, busy: false, ended: false };
-        self.peers.borrow_mut().insert(peer);
+        self.peers.borrow_mut().insert(Peer::new(id, wire, Some(mode)));
+        if early.is_empty() {
+            // The set tells at once of what is there by now.
+            return;
+        }
         let input = self.parse(key, &early);
         drop(early);
         if input.is_some_and(|input| self.hear(key, input)) {
             self.read(key);
+        }
+    }
+
+    /// Gives a stream its socket, and takes the stream out when the reader has gone.
+    pub(super) fn follow(&self, id: ConnectionId, taken: Taken) {
+        let Taken { socket, head, early: _ } = taken;
+        let key = self.peers.borrow().vacant_key();
+        let arrived = self.watched(socket, key).map(|socket| self.shard.with(|state| state.arrive(id, socket, &head)));
+        match arrived {
+            Ok(Some(wire)) => drop(self.peers.borrow_mut().insert(Peer::new(id, wire, None))),
+            // It ended meanwhile, which closes the socket.
+            Ok(None) => {}
+            Err(error) => {
+                tracing::debug!(%error, "the socket is gone already");
+                self.shard.with(|state| state.remove(id));
+            }
         }
     }
 
@@ -132,18 +165,44 @@ impl Sockets {
     fn happened(self: &Rc<Self>, event: &Event) {
         let Token(key) = event.token();
         let ends = event.is_read_closed() || event.is_error();
-        let (id, busy) = {
+        let (id, mode, busy) = {
             let mut peers = self.peers.borrow_mut();
             let Some(peer) = peers.get_mut(key) else { return };
             peer.ended |= ends;
-            (peer.id, peer.busy)
+            (peer.id, peer.mode, peer.busy)
         };
         if event.is_writable() {
             self.shard.with(|state| state.unblock(id));
         }
-        if !busy && (event.is_readable() || ends) {
-            self.read(key);
+        if busy || !(event.is_readable() || ends) {
+            return;
         }
+        match mode {
+            Some(_) => self.read(key),
+            None => self.ignore(key),
+        }
+    }
+
+    /// Reads what is there and forgets it, until nothing is left.
+    fn ignore(&self, key: usize) {
+        loop {
+            let wire = self.peers.borrow().get(key).map(|peer| Rc::clone(&peer.wire));
+            let Some(Wire::Socket(socket)) = wire.as_deref() else { return };
+            let mut reader: &TcpStream = socket;
+            let came = reader.read(&mut self.buffer.borrow_mut());
+            match came {
+                Ok(count @ 1..) if self.may_say(key, count) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Ok(_) | Err(_) => return self.remove(key),
+            }
+        }
+    }
+
+    fn may_say(&self, key: usize, count: usize) -> bool {
+        let mut peers = self.peers.borrow_mut();
+        let Some(peer) = peers.get_mut(key) else { return false };
+        peer.ignored += count;
+        peer.ignored <= IGNORED
     }
 
     /// Reads what is there and works on it, until nothing is left: the set tells of new bytes only.
@@ -190,7 +249,7 @@ impl Sockets {
         let (id, mode, inbound) = {
             let mut peers = self.peers.borrow_mut();
             let peer = peers.get_mut(key)?;
-            (peer.id, peer.mode, peer.inbound.take())
+            (peer.id, peer.mode?, peer.inbound.take())
         };
         let mut inbound = inbound.unwrap_or_default();
         let input = self.hearing.parse(id, mode, &mut inbound, bytes);
@@ -204,7 +263,8 @@ impl Sockets {
 
     /// Works on what was said; answers whether that is done and more may be read at once.
     fn hear(self: &Rc<Self>, key: usize, input: Input) -> bool {
-        let Some((id, mode)) = self.peers.borrow().get(key).map(|peer| (peer.id, peer.mode)) else { return false };
+        let known = self.peers.borrow().get(key).and_then(|peer| Some((peer.id, peer.mode?)));
+        let Some((id, mode)) = known else { return false };
         let mut heard = Box::pin(Rc::clone(&self.hearing).hear(id, mode, input));
         // Most of it is done at once; a task is for what has to wait.
         match heard.as_mut().poll(&mut Context::from_waker(Waker::noop())) {

@@ -1,15 +1,14 @@
 //! Server-sent events: the request, checked, becomes a stream of the shard; tickets carry the rights of an `EventSource`.
 
-use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::convert::Infallible;
 
 use axum::Json;
 use axum::body::{Body, Bytes};
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{Request, State};
-use axum::http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use axum::http::Method;
+use axum::http::header::{ACCEPT, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
-use http_body::Frame;
 use hubbub_protocol::frame::{ServerError, ServerFrame};
 use hubbub_protocol::position::parse_composite;
 use hubbub_protocol::{ChannelName, ErrorCode, Position, TenantId, limits};
@@ -17,17 +16,15 @@ use rand::RngExt;
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
-use super::Intake;
+use super::Opening;
 use super::problem::Problem;
 use super::public::{Entry, bearer, no_content};
+use super::takeover::Claim;
 use crate::auth::ticket::TicketId;
 use crate::auth::{AuthError, Identity};
 use crate::encoded::{Format, encode};
 use crate::session::{AttachError, StreamRequest};
-use crate::shard::{PipeReader, pipe};
 
-/// What may wait between a stream's outbox and hyper, in bytes.
-const PIPE_BYTES: usize = 64 * 1024;
 /// Flushes a second that `max_rate` may ask for.
 const RATES: std::ops::RangeInclusive<f64> = 0.1..=50.0;
 
@@ -75,16 +72,23 @@ async fn try_open(entry: &Entry, request: Request) -> Result<Response, Failure> 
     for channel in &query.channels {
         entry.public.services.policy.subscribe(&identity, channel)?;
     }
+    if request.method() == Method::HEAD {
+        // What it would be; there is no stream without a reader.
+        return Ok(event_stream(endless()));
+    }
     let admission = entry.admit(&request)?;
-    let (writer, reader) = pipe(PIPE_BYTES);
     let Query { channels, rewind, interval_ms, .. } = query;
-    let stream = StreamRequest { identity, channels, since, rewind, interval_ms, ticket, pipe: writer, admission };
+    let request = Box::new(StreamRequest { identity, channels, since, rewind, interval_ms, ticket });
+    let (claimant, socket) = oneshot::channel();
     let (reply, opened) = oneshot::channel();
     let away =
         || Problem::new(ErrorCode::Unavailable, "the stream can not begin now, try again").retry_after(Some(1_000));
-    entry.intake.send(Intake::Stream(Box::new(stream), reply)).await.map_err(|_| away())?;
+    entry.intake.send(Opening { request, admission, socket, reply }).await.map_err(|_| away())?;
     opened.await.map_err(|_| away())?.map_err(refused)?;
-    Ok(event_stream(Body::new(PipeBody(reader))))
+    let mut response = event_stream(endless());
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    Claim::Stream(claimant).put_into(&mut response);
+    Ok(response)
 }
 
 fn refused(error: AttachError) -> Problem {
@@ -185,16 +189,9 @@ fn retry_later(problem: &Problem) -> Response {
     event_stream(Body::from(body))
 }
 
-/// The bytes of a stream as the body of its response.
-struct PipeBody(PipeReader);
-
-impl http_body::Body for PipeBody {
-    type Data = Bytes;
-    type Error = std::convert::Infallible;
-
-    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        self.0.poll_read(context).map(|bytes| bytes.map(|bytes| Ok(Frame::data(bytes))))
-    }
+/// A body of unknown length, so that nobody gives it one. Nothing comes out of it.
+fn endless() -> Body {
+    Body::from_stream(futures_util::stream::empty::<Result<Bytes, Infallible>>())
 }
 
 /// The body of `POST /v1/tickets`.

@@ -1,57 +1,41 @@
 //! The upgrade to a WebSocket: the handshake is checked, and the socket taken back from HTTP.
 
-use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::header::{
-    CONNECTION, HeaderMap, HeaderName, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION,
-    UPGRADE,
+    CONNECTION, HeaderName, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE,
 };
-use axum::http::{Method, StatusCode};
+use axum::http::{Method, StatusCode, Version};
 use axum::response::{IntoResponse, Response};
 use hubbub_protocol::ErrorCode;
-use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
 use tungstenite::handshake::derive_accept_key;
 
+use super::Mode;
 use super::problem::Problem;
 use super::public::Entry;
-use super::{Intake, Mode, Upgraded};
+use super::takeover::Claim;
 
 /// `GET /ws`.
 pub(super) async fn upgrade_native(State(entry): State<Entry>, request: Request) -> Response {
-    upgrade(&entry, request, Mode::Native).unwrap_or_else(refused)
+    upgrade(&entry, &request, Mode::Native).unwrap_or_else(refused)
 }
 
 /// `GET /echo`, in development mode.
 pub(super) async fn upgrade_echo(State(entry): State<Entry>, request: Request) -> Response {
-    upgrade(&entry, request, Mode::Echo).unwrap_or_else(refused)
+    upgrade(&entry, &request, Mode::Echo).unwrap_or_else(refused)
 }
 
-fn upgrade(entry: &Entry, mut request: Request, mode: Mode) -> Result<Response, Problem> {
+fn upgrade(entry: &Entry, request: &Request, mode: Mode) -> Result<Response, Problem> {
     entry.check_origin(request.headers())?;
-    let accept = accept_key(request.method(), request.headers())?;
-    let admission = entry.admit(&request)?;
-    let upgrading = hyper::upgrade::on(&mut request);
-    let intake = entry.intake.clone();
-    tokio::spawn(async move {
-        let upgraded = match upgrading.await {
-            Ok(upgraded) => upgraded,
-            Err(error) => return tracing::debug!(%error, "an upgrade did not happen"),
-        };
-        // Our own listener made the stream: nothing else can be inside.
-        let Ok(parts) = upgraded.downcast::<TokioIo<TcpStream>>() else {
-            return tracing::error!("an upgraded stream is not the socket it was");
-        };
-        let (socket, early) = (parts.io.into_inner(), parts.read_buf);
-        // The shard ends only with the node.
-        let _ = intake.send(Intake::Socket(Upgraded { socket, early, admission, mode })).await;
-    });
+    let accept = accept_key(request)?;
+    let admission = entry.admit(request)?;
     let headers = [
         (UPGRADE, HeaderValue::from_static("websocket")),
         (CONNECTION, HeaderValue::from_static("Upgrade")),
         (SEC_WEBSOCKET_ACCEPT, accept),
     ];
-    Ok((StatusCode::SWITCHING_PROTOCOLS, headers, Body::empty()).into_response())
+    let mut response = (StatusCode::SWITCHING_PROTOCOLS, headers).into_response();
+    Claim::Socket(admission, mode).put_into(&mut response);
+    Ok(response)
 }
 
 /// A refusal names the version that would do (RFC 6455, 4.4), and a missing upgrade what to upgrade to (RFC 9110, 15.5.22).
@@ -68,7 +52,8 @@ fn refused(problem: Problem) -> Response {
 }
 
 /// Checks the handshake (RFC 6455, 4.2.1).
-fn accept_key(method: &Method, headers: &HeaderMap) -> Result<HeaderValue, Problem> {
+fn accept_key(request: &Request) -> Result<HeaderValue, Problem> {
+    let headers = request.headers();
     let has = |name: HeaderName, token: &str| {
         let values = headers.get_all(name);
         values
@@ -77,7 +62,8 @@ fn accept_key(method: &Method, headers: &HeaderMap) -> Result<HeaderValue, Probl
             .flat_map(|value| value.split(','))
             .any(|part| part.trim().eq_ignore_ascii_case(token))
     };
-    if *method != Method::GET || !has(CONNECTION, "upgrade") || !has(UPGRADE, "websocket") {
+    let may = request.method() == Method::GET && request.version() >= Version::HTTP_11;
+    if !may || !has(CONNECTION, "upgrade") || !has(UPGRADE, "websocket") {
         let detail = "open this address as a WebSocket (GET with `Connection: Upgrade` and `Upgrade: websocket`)";
         return Err(Problem::new(ErrorCode::BadRequest, detail).with_status(StatusCode::UPGRADE_REQUIRED));
     }

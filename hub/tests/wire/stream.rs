@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use serde_json::Value;
+use socket2::{Domain, Socket, Type};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -37,7 +38,6 @@ pub(crate) struct Stream {
     socket: TcpStream,
     pub(crate) status: u16,
     pub(crate) head: String,
-    raw: Vec<u8>,
     body: Vec<u8>,
     events: VecDeque<Event>,
     ended: bool,
@@ -65,7 +65,9 @@ impl Stream {
         let head = String::from_utf8_lossy(&raw[..end]).into_owned();
         raw.drain(..end + 4);
         let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
-        Self { socket, status, head, raw, body: Vec::new(), events: VecDeque::new(), ended: false }
+        let mut stream = Self { socket, status, head, body: raw, events: VecDeque::new(), ended: false };
+        stream.split();
+        stream
     }
 
     /// A stream that there is, and its first event.
@@ -97,24 +99,9 @@ impl Stream {
             if self.ended {
                 return None;
             }
-            let read = timeout(WITHIN, self.socket.read_buf(&mut self.raw)).await.expect("an event in time");
+            let read = timeout(WITHIN, self.socket.read_buf(&mut self.body)).await.expect("an event in time");
             self.ended = !matches!(read, Ok(1..));
-            self.unchunk();
             self.split();
-        }
-    }
-
-    /// Takes whole chunks out of the raw bytes.
-    fn unchunk(&mut self) {
-        while let Some(end) = self.raw.windows(2).position(|two| two == b"\r\n") {
-            let hex = std::str::from_utf8(&self.raw[..end]).expect("a chunk size");
-            let size = usize::from_str_radix(hex, 16).expect("a chunk size");
-            if self.raw.len() < end + 4 + size {
-                return;
-            }
-            self.ended |= size == 0;
-            self.body.extend_from_slice(&self.raw[end + 2..end + 2 + size]);
-            self.raw.drain(..end + 4 + size);
         }
     }
 
@@ -143,4 +130,15 @@ impl Stream {
     pub(crate) fn cut_off(&self) -> bool {
         !self.body.is_empty()
     }
+}
+
+/// A socket whose kernel takes little while nobody reads.
+pub(crate) async fn slow_socket(hub: &Hub) -> TcpStream {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+    socket.set_recv_buffer_size(4 * 1024).expect("set");
+    let address = hub.public;
+    let socket = tokio::task::spawn_blocking(move || socket.connect(&address.into()).map(|()| socket));
+    let socket: std::net::TcpStream = socket.await.expect("connects").expect("connects").into();
+    socket.set_nonblocking(true).expect("set");
+    TcpStream::from_std(socket).expect("a stream")
 }

@@ -23,6 +23,7 @@ mod production_offers_nothing_of_development;
 mod silent_peers_are_found;
 mod slow_readers_pay_alone;
 mod streams_have_a_rate;
+mod streams_leave_http_behind;
 mod streams_resume_by_their_id;
 mod tenants_have_rates;
 mod tickets_open_streams;

@@ -4,8 +4,9 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use crate::harness::{Hub, Setup, token};
-use crate::stream::Stream;
+use crate::harness::{Hub, Setup, WITHIN, token};
+use crate::http::get;
+use crate::stream::{Stream, slow_socket};
 
 /// Publishes values of conflate keys in one batch; without a key for `None`.
 async fn publish(hub: &Hub, channel: &str, values: &[(Option<u64>, u64)]) {
@@ -157,4 +158,48 @@ async fn a_long_catch_up_is_read_at_the_pace_of_the_stream() {
     assert_eq!(open["subscriptions"][0]["outcome"].as_str(), Some("continued"));
     let (came, skipped) = read_to(&mut stream, 0, 6_000).await;
     assert_eq!((came.len(), skipped), (6_000, 0));
+}
+
+/// What waits for all connections together.
+async fn outbox_bytes(hub: &Hub) -> u64 {
+    let answer = get(hub.internal, "/v1/node", &[("authorization", "Bearer dev-key")]).await;
+    let json = answer.json();
+    json["shards"].as_array().expect("shards").iter().filter_map(|shard| shard["outbox_bytes"].as_u64()).sum()
+}
+
+#[tokio::test]
+async fn a_reader_who_stops_gets_the_latest_when_it_goes_on() {
+    const BATCH: u64 = 10;
+    let hub = Setup::new().limit("outbox_bytes", 200_000).start();
+    let mut stream = Stream::over(slow_socket(&hub).await, "channel=feed:a&max_rate=50", &[]).await;
+    assert_eq!(stream.event().await.name, "open");
+    let text = "x".repeat(50_000);
+    let publish = async || {
+        let item = format!(r#"{{"channel":"feed:a","data":"{text}","conflate_key":"k"}}"#);
+        let items = vec![item.as_str(); BATCH as usize].join(",");
+        assert_eq!(hub.post("/v1/batch", &format!(r#"{{"publishes":[{items}]}}"#)).await.status, 200);
+        BATCH
+    };
+    // Until the kernel takes no more, and then on: nothing may wait but the latest.
+    let (mut last, deadline) = (0, Instant::now() + WITHIN);
+    while outbox_bytes(&hub).await == 0 {
+        last += publish().await;
+        assert!(Instant::now() < deadline, "somebody reads");
+    }
+    for _ in 0..20 {
+        last += publish().await;
+        let waiting = outbox_bytes(&hub).await;
+        assert!(waiting < 200_000, "{waiting} bytes wait");
+    }
+    let (mut at, mut skipped) = (0, 0);
+    while at < last {
+        let event = stream.event().await;
+        match event.name.as_str() {
+            "skipped" => skipped += event.json()["count"].as_u64().expect("a count"),
+            _ => {
+                at += 1 + std::mem::take(&mut skipped);
+                assert_eq!(event.offset(), at, "what was left out is told exactly");
+            }
+        }
+    }
 }

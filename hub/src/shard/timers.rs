@@ -22,6 +22,8 @@ pub(super) enum Timer {
     Gone(ConnectionId),
     /// A channel without subscribers lets go of its interest.
     Linger(u32, u32),
+    /// A channel with a flush interval hands out what waits.
+    Gathered(u32),
     /// A stream with a rate may write again.
     StreamFlush(ConnectionId),
     /// A stream has lived long enough.
@@ -54,6 +56,7 @@ impl State {
                 Timer::Expiry(id) => self.expiry(id, now_ms),
                 Timer::Gone(id) => self.gone(id),
                 Timer::Linger(slot, emptied) => self.linger_over(slot, emptied),
+                Timer::Gathered(slot) => self.flush_gathered(slot),
                 Timer::StreamFlush(id) => self.stream_flush(id),
                 Timer::Rotate(id) => self.close(id, Goodbye::Code(CloseCode::Reconnect), None),
             }

@@ -6,6 +6,9 @@ use std::sync::Arc;
 use hubbub_protocol::channel::ChannelName;
 use serde::{Deserialize, Serialize};
 
+/// Longest flush interval, in milliseconds.
+const FLUSH_MS: u64 = 10_000;
+
 /// What a namespace remembers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -102,6 +105,9 @@ pub struct Namespace {
     pub per_user: bool,
     /// What happens to a subscriber whose outbox is full. Default `disconnect`.
     pub overflow: Overflow,
+    /// Messages of a channel are handed to its subscribers together, once in so many milliseconds, in steps of 20: for channels so
+    /// hot that nobody reads one message by one. 0 hands them out at once. Default 0.
+    pub flush_ms: u64,
     /// What a token without capabilities may do. Default nothing.
     pub allow: Vec<Operation>,
 }
@@ -121,6 +127,9 @@ pub enum NamespaceError {
     /// A public channel would show what belongs to one user.
     #[error("namespace `{0}`: per_user and public exclude each other")]
     PublicUser(String),
+    /// Somebody would wait too long.
+    #[error("namespace `{0}`: flush_ms is at most {FLUSH_MS}")]
+    SlowFlush(String),
     /// Not a name.
     #[error("namespace `{0}`: a name is 1 to 32 characters of a-z, 0-9, '-' and '_', starting with a letter")]
     Name(String),
@@ -141,6 +150,9 @@ impl Namespace {
         }
         if self.log == LogKind::Window && (window.messages == 0 || window.bytes == 0 || window.age_s == 0) {
             return Err(NamespaceError::EmptyWindow(name.into()));
+        }
+        if self.flush_ms > FLUSH_MS {
+            return Err(NamespaceError::SlowFlush(name.into()));
         }
         if self.per_user && self.public {
             return Err(NamespaceError::PublicUser(name.into()));

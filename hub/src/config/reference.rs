@@ -314,6 +314,11 @@ pub const GROUPS: &[Group] = &[
             ("per_user", Switch, "Whether `name` of a channel is a user id, and that user alone may read it."),
             ("overflow", Text, "What happens to a slow subscriber: `disconnect`, `conflate` or `drop_oldest`."),
             (
+                "flush_ms",
+                Number,
+                "Messages of a channel are handed out together once in so many milliseconds, in steps of 20. 0: at once.",
+            ),
+            (
                 "allow",
                 List,
                 "What a token without capabilities may do: `subscribe`, `publish`, `history`, `presence`, `moderate`.",

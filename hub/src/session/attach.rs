@@ -18,7 +18,7 @@ use crate::deliver::channel::gap_frame;
 use crate::deliver::hot::Stretch;
 use crate::encoded::Encoded;
 use crate::logs::Resumption;
-use crate::namespace::{LogKind, Overflow};
+use crate::namespace::{LogKind, Namespace, Overflow};
 use crate::shard::mail::Delivery;
 use crate::shard::{ConnectionId, GateState, Shard, SlotRules, State, SubscriptionId, flags};
 
@@ -85,7 +85,8 @@ pub(super) fn attach(
     let permit = services.policy.subscribe(identity, &wish.channel)?;
     let (channel, namespace) = (permit.channel().clone(), permit.namespace());
     let kind = namespace.log;
-    let rules = SlotRules { kind, overflow: namespace.overflow, presence: namespace.presence };
+    let Namespace { overflow, presence, flush_ms, .. } = **namespace;
+    let rules = SlotRules { kind, overflow, presence, flush_ms };
     let mut wanted = extra_flags;
     if wish.presence {
         services.policy.presence(identity, &wish.channel)?;

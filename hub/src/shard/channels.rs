@@ -7,6 +7,7 @@ use hubbub_protocol::{Epoch, Position};
 use slab::Slab;
 use tokio::sync::oneshot;
 
+use super::gather::Gathered;
 use crate::namespace::{LogKind, Overflow};
 
 /// What is special about a subscriber.
@@ -75,6 +76,9 @@ pub(super) struct Slot {
     pub(super) key: ChannelKey,
     pub(super) overflow: Overflow,
     pub(super) presence: bool,
+    /// What comes is handed out once in so many milliseconds; 0 for at once.
+    pub(super) flush_ms: u64,
+    pub(super) gathered: Gathered,
     /// Whether the interest is registered.
     pub(super) open: bool,
     /// Everything up to here was handed to the subscribers; `None` without a log.
@@ -94,6 +98,8 @@ pub struct SlotRules {
     pub overflow: Overflow,
     /// Whether the hub keeps account of who is in it.
     pub presence: bool,
+    /// What comes is handed out once in so many milliseconds; 0 for at once.
+    pub flush_ms: u64,
 }
 
 /// All channels of a shard.
@@ -115,11 +121,13 @@ impl Channels {
     }
 
     pub(super) fn insert(&mut self, key: ChannelKey, rules: SlotRules) -> u32 {
-        let SlotRules { overflow, presence, .. } = rules;
+        let SlotRules { overflow, presence, flush_ms, .. } = rules;
         let index = self.slots.insert(Slot {
             key: key.clone(),
             overflow,
             presence,
+            flush_ms,
+            gathered: Gathered::default(),
             open: false,
             position: None,
             subscribers: Vec::new(),

@@ -2,7 +2,7 @@
 //! shared; all that comes from outside comes through its mailbox.
 //!
 //! Read in this order: what comes in ([`mail`]), what it owns ([`connection`], `channels`, `state`), what it does with it
-//! (`fanout`, `flush`, `attach`, `conflate`, `timers` on their `wheel`), and where bytes go (`wire`, `pipe`).
+//! (`gather`, `fanout`, `flush`, `attach`, `conflate`, `timers` on their `wheel`), and where bytes go (`wire`, `pipe`).
 
 pub mod mail;
 
@@ -14,6 +14,7 @@ mod attach;
 mod conflate;
 mod fanout;
 mod flush;
+mod gather;
 mod timers;
 mod wheel;
 

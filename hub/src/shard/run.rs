@@ -132,7 +132,7 @@ impl Shard {
         }
         let mut slice = Instant::now();
         for batch in self.with(|state| state.batches(deliveries)) {
-            self.with(|state| state.fan_out(batch));
+            self.with(|state| state.hand_out(batch));
             if slice.elapsed() >= self.slice {
                 yield_now().await;
                 slice = Instant::now();

@@ -275,6 +275,10 @@ impl State {
         if let Some(known) = self.channels.get(slot) {
             let place = known.subscribers.len() as u32;
             known.subscribers.push(Subscriber { attach: None, connection: id.index, flags: flags | CATCHING });
+            if connection.subscriptions.capacity() == 0 {
+                // Many have one for good.
+                connection.subscriptions.reserve_exact(1);
+            }
             connection.subscriptions.push(Subscription { slot, place, serial, gate: Some(Box::new(Gate::default())) });
             answer_or_wait(known.open, opened, &mut known.waiting);
             if let (true, Some(user)) = (known.presence, user) {

@@ -22,6 +22,8 @@ pub(super) enum Timer {
     Gone(ConnectionId),
     /// A channel without subscribers lets go of its interest.
     Linger(u32, u32),
+    /// A channel with a flush interval hands out what waits.
+    Gathered(u32),
     /// A stream with a rate may write again.
     StreamFlush(ConnectionId),
     /// A stream has lived long enough.
@@ -54,6 +56,7 @@ impl State {
                 Timer::Expiry(id) => self.expiry(id, now_ms),
                 Timer::Gone(id) => self.gone(id),
                 Timer::Linger(slot, emptied) => self.linger_over(slot, emptied),
+                Timer::Gathered(slot) => self.flush_gathered(slot),
                 Timer::StreamFlush(id) => self.stream_flush(id),
                 Timer::Rotate(id) => self.close(id, Goodbye::Code(CloseCode::Reconnect), None),
             }
@@ -73,6 +76,7 @@ impl State {
         let tick = self.wheel.tick();
         let (heartbeat_ms, sse_ms) = (self.limits.heartbeat_ms, self.limits.sse_heartbeat_ms);
         let Some(connection) = self.connections.get(id).filter(|connection| connection.is_open()) else { return };
+        connection.outbox.release();
         let idle_ms = (tick - connection.active) * TICK_MS;
         if connection.format == Format::Sse {
             if idle_ms >= sse_ms {

@@ -95,8 +95,8 @@ async fn come_and_go(hub: &Hub, name: &'static str, user: &str, until: Instant) 
     seen
 }
 
-async fn storm(name: &'static str) {
-    let hub = Setup::new().limit("requests_per_second", 1_000_000).limit("request_burst", 1_000_000).start();
+async fn storm(setup: Setup, name: &'static str) {
+    let hub = setup.limit("requests_per_second", 1_000_000).limit("request_burst", 1_000_000).start();
     let hub = Arc::new(hub);
     let stop = Arc::new(AtomicBool::new(false));
     let mut publishing = JoinSet::new();
@@ -121,12 +121,17 @@ async fn storm(name: &'static str) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_a_durable_log_under_load() {
-    storm("chat:a").await;
+    storm(Setup::new(), "chat:a").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_a_window_under_load() {
-    storm("live:a").await;
+    storm(Setup::new(), "live:a").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_a_channel_that_is_flushed_now_and_then() {
+    storm(Setup::new().env("HUBBUB_NAMESPACES__LIVE__FLUSH_MS", "40"), "live:a").await;
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@
 //! events), then any file: its name is the sentence that it proves.
 
 mod harness;
+mod hot_channels_are_flushed_together;
 mod http;
 mod peer;
 mod stream;

@@ -45,7 +45,7 @@ pub struct GrowthArgs {
     #[arg(long, default_value_t = 200)]
     members: usize,
     /// Messages a second; each goes to one room.
-    #[arg(long, default_value_t = 500.0)]
+    #[arg(long, default_value_t = 300.0)]
     rate: f64,
     /// Rounds at each step.
     #[arg(long, default_value_t = 5)]

@@ -77,6 +77,24 @@ fn fanout_counts_every_delivery() {
 }
 
 #[test]
+fn rooms_take_turns_with_the_control_and_count_every_delivery() {
+    let control = Control::start();
+    let arguments =
+        "fanout --title rooms --subscribers 40 --rooms 4 --rounds 3 --rate 100 --publishers 2 --seconds 1 --threads 2";
+    let (output, report) = control.run(arguments, &report_file("rooms"));
+    let said = said(&output);
+    let values = &report["values"];
+    // Three rounds of 100 messages, each to the ten of one room.
+    assert_eq!(
+        (&values["deliveries"], &values["beside_system_us_per_delivery_rounds"][2].is_number()),
+        (&3_000.into(), &true),
+        "{said}"
+    );
+    assert_eq!(said.matches(" received by 40: 0 lost, 0 duplicated, 0 reordered").count(), 2, "{said}");
+    assert!(report["figure"].as_str().is_some_and(|figure| figure.starts_with("rooms: ")), "{said}");
+}
+
+#[test]
 fn a_missed_threshold_is_the_exit_status() {
     let control = Control::start();
     let run = |limit: &str| {
@@ -103,7 +121,7 @@ fn idle_reaches_everybody_on_one_channel_or_on_many() {
 #[test]
 fn saturation_drains_to_the_last_message() {
     let control = Control::start();
-    let arguments = "saturation --subscribers 20 --windows 2 --window-s 1 --no-control --min-deliveries 1000";
+    let arguments = "saturation --subscribers 20 --rounds 2 --window-s 1 --no-control --min-deliveries 1000";
     let (output, report) = control.run(arguments, &report_file("saturation"));
     let said = said(&output);
     assert!(report["values"]["deliveries_per_second"].as_f64().is_some_and(|rate| rate > 1_000.0), "{said}");

@@ -10,8 +10,6 @@ mod a_broadcast_reaches_every_channel;
 
 mod a_notification_reaches_one_user;
 
-mod a_publish_goes_on_without_its_caller;
-
 mod channels_are_listed_in_pages;
 
 mod history_reads_both_ways;

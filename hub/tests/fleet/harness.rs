@@ -70,6 +70,10 @@ impl Fleet {
         format!("ws://{}/ws", self.hubs[node].public())
     }
 
+    pub(crate) fn internal(&self, node: usize) -> std::net::SocketAddr {
+        self.hubs[node].internal()
+    }
+
     /// A call of a service to one of the nodes: status and body.
     pub(crate) async fn call(&self, node: usize, method: &str, path: &str, body: Option<Value>) -> (u16, Value) {
         let url = format!("http://{}{path}", self.hubs[node].internal());

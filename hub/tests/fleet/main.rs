@@ -2,6 +2,7 @@
 
 mod harness;
 
+mod batches_go_on_without_their_caller;
 mod messages_reach_every_node;
 mod orders_reach_every_node;
 mod postgres_may_go_away;

@@ -24,11 +24,15 @@ pub mod socket;
 
 pub mod plan;
 
+pub mod target;
+
 pub mod crew;
 pub mod crowd;
 pub mod people;
 pub mod returning;
 pub mod worker;
+
+pub mod http;
 
 pub mod feed;
 pub mod publisher;
@@ -68,6 +72,9 @@ pub enum LoadError {
     /// The scenario can not be played.
     #[error(transparent)]
     Plan(#[from] plan::PlanError),
+    /// The target can not be spoken to.
+    #[error(transparent)]
+    Target(#[from] target::TargetError),
     /// The report could not be written.
     #[error(transparent)]
     Outcome(#[from] outcome::OutcomeError),

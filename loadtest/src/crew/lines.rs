@@ -26,6 +26,19 @@ pub struct Job {
     pub in_flight: usize,
     /// The zero of the times in stamps, in nanoseconds since 1970.
     pub zero_unix_ns: u64,
+    /// What is not a hub.
+    pub target: Option<TargetJob>,
+}
+
+/// A described server.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct TargetJob {
+    /// How errors call its description.
+    pub file: String,
+    /// Its description, as TOML.
+    pub text: String,
+    /// How requests call it.
+    pub host: String,
 }
 
 /// What a process is to do.

@@ -2,6 +2,7 @@
 //! back at once, and after anything else with a back-off, always with its positions. As the SDKs do, at little cost.
 
 mod alarm;
+mod described;
 mod follow;
 mod person;
 mod seat;
@@ -108,6 +109,7 @@ impl Returning {
                 seed: plan.seed.wrapping_add(thread as u64),
                 zero: start,
                 ways: Ways::default(),
+                at: None,
             };
             let progress = Arc::new(Progress::default());
             let worker = Worker::new(plan)?;

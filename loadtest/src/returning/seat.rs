@@ -1,11 +1,14 @@
 //! A person and where it is: its socket, whether it is live, how often it failed. Knows no time.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use mio::net::TcpStream;
 
+use super::described::Described;
 use super::person::Person;
 use crate::plan::cast::Role;
+use crate::target::dialogue::Language;
 
 /// A person and where it is.
 #[derive(Debug)]
@@ -32,9 +35,17 @@ pub(super) struct Seat {
 }
 
 impl Seat {
-    pub(super) fn new(role: &Role) -> Self {
+    /// A seat at a hub, or at the server that is described.
+    pub(super) fn new(role: &Role, language: Option<&Arc<Language>>) -> Self {
+        let person = match language {
+            None => Person::new(role.follows.iter().copied(), role.stream),
+            Some(language) => {
+                let described = Described::new(Arc::clone(language), role.number, &role.follows);
+                Person::described(described, &role.follows)
+            }
+        };
         Self {
-            person: Person::new(role.follows.iter().copied(), role.stream),
+            person,
             number: role.number,
             slow: role.slow,
             tunnel: role.tunnel,

@@ -8,6 +8,7 @@ use hubbub_protocol::ChannelName;
 use crate::plan::cast::Role;
 use crate::plan::posts::Posts;
 use crate::socket::Dial;
+use crate::target::dialogue::Language;
 use crate::token::TokenMaker;
 
 /// What a thread is to do.
@@ -25,6 +26,16 @@ pub(crate) struct Plan {
     /// The zero of all times.
     pub(crate) zero: Instant,
     pub(crate) ways: Ways,
+    /// Who is not at a hub.
+    pub(crate) at: Option<At>,
+}
+
+/// A described server.
+#[derive(Debug)]
+pub(crate) struct At {
+    pub(crate) language: Arc<Language>,
+    /// How requests call it.
+    pub(crate) host: String,
 }
 
 /// Who people are.

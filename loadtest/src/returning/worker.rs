@@ -12,7 +12,7 @@ use super::alarm::{Alarm, Alarms, Deed};
 use super::follow::{Follow, Heard};
 use super::person::Said;
 use super::seat::Seat;
-use super::task::{Counts, Plan, Tokens};
+use super::task::{At, Counts, Plan, Tokens};
 use super::{Outcome, Progress};
 use crate::connection::{End, Stage};
 use crate::frame::{PONG, TEXT, client_frame};
@@ -63,11 +63,12 @@ pub(crate) struct Worker {
 impl Worker {
     /// Prepares a thread; nothing is opened yet.
     pub(crate) fn new(plan: Plan) -> Result<Self, LoadError> {
+        let language = plan.at.as_ref().map(|at| &at.language);
         Ok(Self {
             poll: Poll::new().map_err(during("epoll"))?,
             events: Events::with_capacity(1_024),
             buffer: vec![0; BUFFER_BYTES],
-            seats: plan.roles.iter().map(Seat::new).collect(),
+            seats: plan.roles.iter().map(|role| Seat::new(role, language)).collect(),
             alarms: Alarms::new(plan.seed),
             plan,
             opened: 0,
@@ -247,7 +248,12 @@ impl Worker {
     }
 
     /// What a connection begins with; `None` where there is no token.
-    fn request(&self, index: usize) -> Option<Vec<u8>> {
+    fn request(&mut self, index: usize) -> Option<Vec<u8>> {
+        if let Some(At { language, host }) = &self.plan.at {
+            let needed = language.spoken.needs_token();
+            let token = if needed { self.token(self.seats[index].number)? } else { String::new() };
+            return self.seats[index].person.as_described().map(|described| described.upgrade(host, token));
+        }
         let seat = &self.seats[index];
         let affinity = format!("person-{:08}", seat.number);
         if !seat.person.is_stream() {
@@ -299,9 +305,10 @@ impl Worker {
         if was != Stage::Live && seat.person.stage == Stage::Live {
             self.lives(index);
         }
+        let retry_after_ms = said.retry_after_ms.unwrap_or(0);
         self.answer(index, said);
         if matches!(self.seats[index].person.stage, Stage::Over(_)) {
-            self.over(index, Duration::from_millis(said.retry_after_ms.unwrap_or(0)));
+            self.over(index, Duration::from_millis(retry_after_ms));
         }
     }
 
@@ -359,8 +366,9 @@ impl Worker {
         let due_ns = due.saturating_duration_since(self.plan.zero).as_nanos() as u64;
         // Several write into one channel, so nobody can count there but the hub.
         let data = Stamp { due_ns, number: 0 }.data(bytes);
-        let frame = seat.person.publish(follow, &data, &self.plan.names);
+        let (frame, answered) = seat.person.publish(follow, &data, &self.plan.names);
         self.counts.published += 1;
+        self.counts.acknowledged += u64::from(!answered);
         self.think(index, due);
         self.write(index, &frame);
     }
@@ -379,7 +387,10 @@ impl Worker {
     }
 
     fn answer(&mut self, index: usize, said: Said) {
-        if said.upgraded && !self.seats[index].person.is_stream() {
+        if !said.write.is_empty() {
+            self.write(index, &said.write);
+        }
+        if said.upgraded && self.plan.at.is_none() && !self.seats[index].person.is_stream() {
             match self.token(self.seats[index].number) {
                 Some(token) => {
                     let greeting = self.seats[index].person.greeting(token, &self.plan.names);
@@ -436,7 +447,7 @@ impl Worker {
         seat.socket = None;
         seat.turn += 1;
         // What was asked for on the old connection gets no answer.
-        self.counts.refused += std::mem::take(&mut seat.person.asked).len() as u64;
+        self.counts.refused += seat.person.forget_asked() as u64;
         if std::mem::take(&mut seat.live) {
             self.counts.live -= 1;
             seat.down_since = Some(Instant::now());

@@ -84,6 +84,10 @@ needs-run:
 needs-cluster:
 	@scripts/needs.sh cluster
 
+.PHONY: needs-compare
+needs-compare:
+	@scripts/needs.sh compare
+
 .PHONY: needs-test
 needs-test:
 	@scripts/needs.sh test

@@ -3,12 +3,13 @@
 # (root on Debian); elsewhere says the exact command and stops before anything is half done.
 #   scripts/needs.sh run       a C compiler, Node 20.19 or newer, and npm
 #   scripts/needs.sh cluster   the same, Redis, PostgreSQL and nginx
+#   scripts/needs.sh compare   what run needs, and Bun, which the hub is measured beside
 #   scripts/needs.sh test      the same, PgBouncer, openssl, iproute2, Chromium and cargo-nextest
 # Only the programs are wanted: tests and `make cluster` start private processes of their own. A service that comes with
 # a package is neither started nor left to start with the machine; services that were there before stay as they are.
 set -euo pipefail
 
-what=${1:?run, cluster or test}
+what=${1:?run, cluster, compare or test}
 packages=()
 services=()
 
@@ -111,4 +112,12 @@ demand_new_node
 if [ "$what" = test ] && ! cargo nextest --version >/dev/null 2>&1; then
     say "installing cargo-nextest"
     cargo install cargo-nextest --locked --quiet
+fi
+
+# Without the scripts of packages: the program lies in the package for this machine.
+peers=$(dirname "$0")/../loadtest/peers
+if [ "$what" = compare ] && [ "$peers/package-lock.json" -nt "$peers/node_modules/.package-lock.json" ]; then
+    say "installing the peers of loadtest/peers/package.json"
+    npm --prefix "$peers" ci --ignore-scripts --no-audit --no-fund --loglevel error
+    touch "$peers/node_modules/.package-lock.json"
 fi

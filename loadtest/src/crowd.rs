@@ -27,6 +27,8 @@ pub enum Channels {
     Shared(ChannelName),
     /// Subscriber n to `<prefix><n>`.
     Own(String),
+    /// So many rooms: subscriber n to `<prefix><n modulo rooms>`.
+    Rooms(String, usize),
 }
 
 impl Channels {
@@ -34,10 +36,14 @@ impl Channels {
     pub fn of(&self, subscriber: usize) -> Result<ChannelName, LoadError> {
         match self {
             Self::Shared(channel) => Ok(channel.clone()),
-            Self::Own(prefix) => ChannelName::parse(&format!("{prefix}{subscriber}"))
-                .map_err(|error| LoadError::Start(error.to_string())),
+            Self::Own(prefix) => numbered(prefix, subscriber),
+            Self::Rooms(prefix, rooms) => numbered(prefix, subscriber % rooms.max(&1)),
         }
     }
+}
+
+fn numbered(prefix: &str, number: usize) -> Result<ChannelName, LoadError> {
+    ChannelName::parse(&format!("{prefix}{number}")).map_err(|error| LoadError::Start(error.to_string()))
 }
 
 /// What a crowd is.
@@ -71,6 +77,8 @@ type Running = JoinHandle<Result<Outcome, LoadError>>;
 #[derive(Debug)]
 pub struct Crowd {
     workers: Vec<(Arc<Progress>, Running)>,
+    /// Whether workers are processes, each of which counts its people from 0.
+    apart: bool,
     subscribers: usize,
     /// The zero of the times in stamps.
     pub start: Instant,
@@ -81,6 +89,8 @@ pub struct Crowd {
 pub struct Seen {
     /// The account of each.
     pub audits: Vec<Audit>,
+    /// Which subscriber each account is of: its number within the crowd, or within its process.
+    numbers: Vec<usize>,
     /// Why subscribers ended that ended.
     pub ends: Vec<End>,
     /// Latency in nanoseconds, by window.
@@ -91,6 +101,12 @@ impl Seen {
     /// The sum of the accounts.
     pub fn sum(&self, head: u64) -> AuditSum {
         AuditSum::of(&self.audits, head)
+    }
+
+    /// The same where channels have different heads: that of a subscriber's channel, by the subscriber's number.
+    pub fn sum_of(&self, head: impl Fn(usize) -> u64) -> AuditSum {
+        let each = self.numbers.iter().zip(&self.audits).map(|(number, audit)| AuditSum::of([audit], head(*number)));
+        each.fold(AuditSum::default(), AuditSum::plus)
     }
 }
 
@@ -114,7 +130,7 @@ impl Crowd {
             let builder = std::thread::Builder::new().name(format!("people-{thread}"));
             workers.push((progress, builder.spawn(move || worker.run()).map_err(during("thread"))?));
         }
-        Ok(Self { workers, subscribers: plan.subscribers, start })
+        Ok(Self { workers, apart: false, subscribers: plan.subscribers, start })
     }
 
     /// Starts a process for each part, which begins to open. One process may open only so many files.
@@ -124,7 +140,7 @@ impl Crowd {
             let progress = Arc::new(Progress::default());
             workers.push((Arc::clone(&progress), people::start(part, progress)?));
         }
-        Ok(Self { workers, subscribers: parts.iter().map(|part| part.subscribers).sum(), start })
+        Ok(Self { workers, apart: true, subscribers: parts.iter().map(|part| part.subscribers).sum(), start })
     }
 
     /// Waits until all are live.
@@ -175,9 +191,12 @@ impl Crowd {
         for (progress, _) in &self.workers {
             progress.stop.store(true, Ordering::Relaxed);
         }
-        let mut seen = Seen { audits: Vec::new(), ends: Vec::new(), latency: Vec::new() };
-        for (_, worker) in self.workers {
+        let (stride, apart) = (self.workers.len(), self.apart);
+        let mut seen = Seen { audits: Vec::new(), numbers: Vec::new(), ends: Vec::new(), latency: Vec::new() };
+        for (index, (_, worker)) in self.workers.into_iter().enumerate() {
             let outcome = worker.join().map_err(|_| LoadError::Start("a worker panicked".into()))??;
+            let number = |nth| if apart { nth } else { index + nth * stride };
+            seen.numbers.extend((0..outcome.audits.len()).map(number));
             seen.audits.extend(outcome.audits);
             seen.ends.extend(outcome.ends);
             if seen.latency.is_empty() {

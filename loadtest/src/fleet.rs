@@ -18,7 +18,7 @@ use crate::token::TokenMaker;
 /// What development hubs sign tokens with, the name of that secret, and their API key.
 const SECRET: &str = "hubbub-development-secret-not-for-production";
 const KID: &str = "dev";
-const API_KEY: &str = "dev-key";
+pub(crate) const API_KEY: &str = "dev-key";
 /// Every node must open what another one has sealed.
 const TICKET_SECRET: &str = "hubbub-loadtest-ticket-secret-not-for-production";
 

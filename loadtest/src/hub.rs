@@ -34,7 +34,7 @@ impl Hub {
     /// The hub that the flags name.
     pub fn of(target: &Target) -> Result<Self, LoadError> {
         match (&target.hub, target.public, target.internal, target.hub_pid) {
-            (Some(program), ..) => Self::start(program),
+            (Some(program), ..) => Self::start(program, &[]),
             (None, Some(public), Some(internal), Some(pid)) => {
                 Ok(Self { place: Place { public, internal, pid }, child: None, data: None })
             }
@@ -50,13 +50,23 @@ impl Hub {
         Self::spawn(command, None)
     }
 
-    fn start(program: &Path) -> Result<Self, LoadError> {
+    /// Bun's own pub/sub behind the same frames: the peer that shows compare with. `peers` is the folder `loadtest/peers` with
+    /// its packages installed. Bun itself is started, not npm's way to it, so that the process is the one that serves.
+    pub fn bun(peers: &Path) -> Result<Self, LoadError> {
+        let mut command = Command::new(bun_program(peers)?);
+        command.arg("run").arg(peers.join("bun.js"));
+        Self::spawn(command, None)
+    }
+
+    /// Starts a hub of this binary in development mode, with these settings by environment variables.
+    pub fn start(program: &Path, env: &[(&str, &str)]) -> Result<Self, LoadError> {
         static RUNS: AtomicU32 = AtomicU32::new(0);
         let run = RUNS.fetch_add(1, Ordering::Relaxed);
         let data = std::env::temp_dir().join(format!("hubbub-loadtest-{}-{run}", std::process::id()));
         std::fs::create_dir_all(&data).map_err(during("data folder"))?;
         let mut command = Command::new(program);
         command.args(["serve", "--dev", "--public", "127.0.0.1:0", "--internal", "127.0.0.1:0", "--data"]).arg(&data);
+        command.envs(env.iter().copied());
         Self::spawn(command, Some(data))
     }
 
@@ -93,6 +103,18 @@ impl Drop for Hub {
             let _ = std::fs::remove_dir_all(data);
         }
     }
+}
+
+/// The executable that npm brought for this machine; the script of its package, where it ran, has moved it.
+fn bun_program(peers: &Path) -> Result<PathBuf, LoadError> {
+    let packages = peers.join("node_modules");
+    let platforms = std::fs::read_dir(packages.join("@oven")).into_iter().flatten().flatten();
+    let programs = platforms.map(|platform| platform.path().join("bin/bun"));
+    let mut programs = programs.chain([packages.join("bun/bin/bun.exe")]).filter(|program| program.is_file());
+    programs.next().ok_or_else(|| {
+        let wanted = packages.display();
+        LoadError::Start(format!("Bun is missing in {wanted}; install it with: scripts/needs.sh compare"))
+    })
 }
 
 /// The line `ready public=http://… internal=http://…`.

@@ -56,12 +56,12 @@ impl Publisher {
         last_offset(&answer)
     }
 
-    /// Publishes one message to each of these channels in one request, under the keys `<key>/0`, `<key>/1` …; the offsets.
-    pub fn publish_each(&mut self, channels: &[&str], data: &str, key: &str) -> Result<Vec<u64>, LoadError> {
-        let items = channels
-            .iter()
-            .enumerate()
-            .map(|(number, channel)| format!(r#"{{"channel":"{channel}","data":{data},"key":"{key}/{number}"}}"#));
+    /// Publishes one message to each of these channels in one request, with a key under `<key>/0`, `<key>/1` …; the offsets.
+    pub fn publish_each(&mut self, channels: &[&str], data: &str, key: Option<&str>) -> Result<Vec<u64>, LoadError> {
+        let items = channels.iter().enumerate().map(|(number, channel)| match key {
+            Some(key) => format!(r#"{{"channel":"{channel}","data":{data},"key":"{key}/{number}"}}"#),
+            None => format!(r#"{{"channel":"{channel}","data":{data}}}"#),
+        });
         let items = items.collect::<Vec<_>>().join(",");
         let answer = self.post("/v1/batch", &format!(r#"{{"publishes":[{items}]}}"#))?;
         let offsets: Vec<u64> = answer

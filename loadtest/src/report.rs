@@ -11,7 +11,7 @@ use crate::LoadError;
 /// The report of one run.
 #[derive(Debug, Serialize)]
 pub struct Report {
-    scenario: &'static str,
+    scenario: String,
     values: Map<String, Value>,
     /// What fell short, in sentences.
     failures: Vec<String>,
@@ -20,8 +20,8 @@ pub struct Report {
 
 impl Report {
     /// An empty report.
-    pub fn new(scenario: &'static str) -> Self {
-        Self { scenario, values: Map::new(), failures: Vec::new(), figure: String::new() }
+    pub fn new(scenario: &str) -> Self {
+        Self { scenario: scenario.to_owned(), values: Map::new(), failures: Vec::new(), figure: String::new() }
     }
 
     /// Says a line now.

@@ -14,7 +14,7 @@ use crate::connection::Stamps;
 use crate::publisher::Publisher;
 use crate::schedule::Schedule;
 use crate::worker::empty_latency;
-use crate::{LoadError, during, fleet};
+use crate::{LoadError, during};
 
 /// How long one message may be tried.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -26,6 +26,10 @@ const PAUSE: Duration = Duration::from_millis(20);
 pub struct TrafficPlan {
     /// Through which internal ports: each thread begins with one, in turns.
     pub internals: Vec<SocketAddr>,
+    /// The key for these ports.
+    pub api_key: String,
+    /// Whether each message has a key of its own, so that it can be sent again; without, one that fails ends the traffic.
+    pub keys: bool,
     /// Into which channels, in turns.
     pub channels: Vec<String>,
     /// How.
@@ -154,9 +158,12 @@ impl Lane {
         }
         let at = (shared.begin + due).saturating_duration_since(plan.zero);
         let data = plan.stamps.data(at.as_nanos() as u64, plan.window);
-        let (index, key) = (number as usize % plan.channels.len(), format!("{}-{number}", plan.window));
-        let channel = &plan.channels[index];
-        let offset = self.insist(|publisher| publisher.publish_once(channel, &data, &key))?;
+        let index = number as usize % plan.channels.len();
+        let (channel, key) = (&plan.channels[index], self.key(number));
+        let offset = self.insist(|publisher| match &key {
+            Some(key) => publisher.publish_once(channel, &data, key),
+            None => publisher.publish(channel, &data),
+        })?;
         self.acked.offsets[index].push(offset);
         self.took(due);
         Ok(true)
@@ -174,13 +181,18 @@ impl Lane {
         let first = number as usize * size;
         let indices: Vec<_> = (first..first + size).map(|index| index % plan.channels.len()).collect();
         let channels: Vec<_> = indices.iter().map(|index| plan.channels[*index].as_str()).collect();
-        let key = format!("{}-{number}", plan.window);
-        let offsets = self.insist(|publisher| publisher.publish_each(&channels, &data, &key))?;
+        let key = self.key(number);
+        let offsets = self.insist(|publisher| publisher.publish_each(&channels, &data, key.as_deref()))?;
         for (index, offset) in indices.into_iter().zip(offsets) {
             self.acked.offsets[index].push(offset);
         }
         self.took(sent);
         Ok(true)
+    }
+
+    fn key(&self, number: u64) -> Option<String> {
+        let plan = &self.shared.plan;
+        plan.keys.then(|| format!("{}-{number}", plan.window))
     }
 
     fn took(&mut self, since: Duration) {
@@ -197,7 +209,7 @@ impl Lane {
                 Ok(acked) => return Ok(acked),
                 Err(failed) => failed,
             };
-            if Instant::now() > until {
+            if Instant::now() > until || !self.shared.plan.keys {
                 return Err(failed);
             }
             self.publisher = None;
@@ -212,7 +224,7 @@ impl Lane {
             Some(publisher) => publisher,
             None => {
                 let internals = &self.shared.plan.internals;
-                fleet::publisher(internals[self.node % internals.len()])?
+                Publisher::connect(internals[self.node % internals.len()], &self.shared.plan.api_key)?
             }
         };
         Ok(self.publisher.insert(publisher))
@@ -221,8 +233,22 @@ impl Lane {
 
 impl Acked {
     fn new(shared: &Shared) -> Self {
-        let offsets = vec![Vec::new(); shared.plan.channels.len()];
+        Self::empty(shared.plan.channels.len())
+    }
+
+    fn empty(channels: usize) -> Self {
+        let offsets = vec![Vec::new(); channels];
         Self { offsets, latency: empty_latency(), lateness: empty_latency(), retries: 0, elapsed: Duration::ZERO }
+    }
+
+    /// That of several runs over the same channels together.
+    pub fn of(runs: Vec<Self>) -> Self {
+        let mut runs = runs.into_iter();
+        let first = runs.next().unwrap_or_else(|| Self::empty(0));
+        runs.fold(first, |mut all, run| {
+            all.add(run);
+            all
+        })
     }
 
     fn add(&mut self, other: Self) {
@@ -266,6 +292,8 @@ mod tests {
     fn acknowledged_offsets_count_up_without_a_hole() {
         let plan = TrafficPlan {
             internals: vec![],
+            api_key: String::new(),
+            keys: true,
             channels: vec!["live:a".into(), "live:b".into()],
             pace: Pace::Rate(1.0),
             within: None,

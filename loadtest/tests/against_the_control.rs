@@ -103,7 +103,7 @@ fn idle_reaches_everybody_on_one_channel_or_on_many() {
 #[test]
 fn saturation_drains_to_the_last_message() {
     let control = Control::start();
-    let arguments = "saturation --subscribers 20 --windows 2 --window-s 1 --no-control --min-deliveries 1000";
+    let arguments = "saturation --subscribers 20 --rounds 2 --window-s 1 --no-control --min-deliveries 1000";
     let (output, report) = control.run(arguments, &report_file("saturation"));
     let said = said(&output);
     assert!(report["values"]["deliveries_per_second"].as_f64().is_some_and(|rate| rate > 1_000.0), "{said}");

@@ -110,6 +110,8 @@ impl CrossNodeArgs {
         }
         let plan = |window, seconds| TrafficPlan {
             internals: fleet.internals()[..1].to_vec(),
+            api_key: fleet::API_KEY.to_owned(),
+            keys: true,
             channels: vec![self.channel.to_string()],
             pace: Pace::Rate(self.rate),
             within: Some(Duration::from_secs(seconds)),

@@ -10,7 +10,7 @@ use hubbub_local::postgres;
 
 use super::quantile_ms;
 use crate::connection::Stamps;
-use crate::fleet::{Fleet, FleetFlags, Shape};
+use crate::fleet::{self, Fleet, FleetFlags, Shape};
 use crate::report::Report;
 use crate::traffic::{Acked, Pace, Traffic, TrafficPlan};
 use crate::{LoadError, disk, during};
@@ -121,6 +121,8 @@ impl DurableRateArgs {
     fn plan(&self, fleet: &Fleet, prefix: &str, pace: Pace, within: Duration, threads: usize) -> TrafficPlan {
         TrafficPlan {
             internals: fleet.internals(),
+            api_key: fleet::API_KEY.to_owned(),
+            keys: true,
             channels: (0..self.channels.max(1)).map(|channel| format!("chat:{prefix}-{channel}")).collect(),
             pace,
             within: Some(within),

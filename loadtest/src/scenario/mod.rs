@@ -1,5 +1,6 @@
 //! The scenarios: each makes people do something, measures the hub, and measures the control in the same run.
 
+mod beside;
 mod cross_node;
 mod durable_rate;
 mod fanout;
@@ -7,6 +8,7 @@ mod hundred_thousand;
 mod idle;
 mod open_cost;
 mod rolling;
+mod rounds;
 mod saturation;
 mod slow_reader;
 mod stalled;

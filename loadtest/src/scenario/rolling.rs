@@ -130,6 +130,8 @@ impl RollingArgs {
     fn traffic(&self, fleet: &Fleet) -> TrafficPlan {
         TrafficPlan {
             internals: fleet.internals(),
+            api_key: fleet::API_KEY.to_owned(),
+            keys: true,
             channels: self.names(),
             pace: Pace::Rate(self.rate),
             within: None,

@@ -169,8 +169,8 @@ impl Driven {
     }
 
     /// What runs and is described.
-    pub(crate) fn at_target(target: &str, public: SocketAddr, publish: SocketAddr, pid: u32) -> Self {
-        let (url, publish) = (Some(format!("ws://{public}")), Some(format!("http://{publish}")));
+    pub(crate) fn at_target(target: &str, public: SocketAddr, publish: Option<SocketAddr>, pid: u32) -> Self {
+        let (url, publish) = (Some(format!("ws://{public}")), publish.map(|publish| format!("http://{publish}")));
         Self { target: Some(target.to_owned()), url, publish, hub_pid: vec![pid], ..Self::default() }
     }
 

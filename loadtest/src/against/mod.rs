@@ -33,8 +33,8 @@ pub struct AgainstArgs {
     /// How many people; few enough that weak ones survive.
     #[arg(long, default_value_t = 2_000)]
     people: usize,
-    /// Messages a second.
-    #[arg(long, default_value_t = 50.0)]
+    /// Messages a second. 20 to 2,000 people is what Socket.IO carries with half a core.
+    #[arg(long, default_value_t = 20.0)]
     rate: f64,
     /// How long each is measured.
     #[arg(long, default_value_t = 20.0)]

@@ -1,7 +1,7 @@
 //! The comparison as lines for a terminal: a line for each server, its figures, and behind each how many times that of the hub.
 
 use crate::compare::{Compared, aligned};
-use crate::outcome::Outcome;
+use crate::outcome::{Counts, Outcome};
 use crate::quantity::{MISSING, Unit};
 use crate::report::plain;
 
@@ -20,7 +20,7 @@ const COLUMNS: [Column; 6] = [
 pub(super) fn table(runs: &[Compared]) -> String {
     let mut head = vec!["server".to_owned()];
     head.extend(COLUMNS.iter().flat_map(|(name, ..)| [(*name).to_owned(), "× hub".to_owned()]));
-    head.extend(["deliveries", "lost", "twice", "reordered"].map(str::to_owned));
+    head.extend(["published", "deliveries", "lost", "twice", "reordered"].map(str::to_owned));
     let lines = runs.iter().map(|compared| line(&compared.run, runs.first().map(|first| &first.run)));
     let mut out = String::from("\n");
     aligned(&mut out, &std::iter::once(head).chain(lines).collect::<Vec<_>>());
@@ -36,8 +36,8 @@ fn line(run: &Outcome, first: Option<&Outcome>) -> Vec<String> {
         let ratio = value.zip(base).map(|(value, base)| value / base);
         line.push(ratio.map_or(MISSING.to_owned(), |ratio| format!("{ratio:.2}")));
     }
-    let counts = [run.counts.deliveries, run.counts.lost, run.counts.duplicated, run.counts.reordered];
-    line.extend(counts.map(|count| Unit::Count.show(count as f64)));
+    let Counts { published, deliveries, lost, duplicated, reordered, .. } = run.counts;
+    line.extend([published, deliveries, lost, duplicated, reordered].map(|count| Unit::Count.show(count as f64)));
     line
 }
 
@@ -65,7 +65,7 @@ mod tests {
             named("x", 1.0, None),
         ]));
         let words = |at: usize| text.lines().nth(at).expect("a line").split_whitespace().collect::<Vec<_>>().join(" ");
-        assert_eq!(words(3), "nats 1 ms 1.00 5 ms 2.50 1 µs 2.00 – – – – – – 0 0 0 0");
+        assert_eq!(words(3), "nats 1 ms 1.00 5 ms 2.50 1 µs 2.00 – – – – – – 0 0 0 0 0");
         assert!(words(4).starts_with("x 1 ms 1.00 1 ms 0.50 – – "), "{text}");
     }
 }

@@ -130,13 +130,14 @@ fn the_knee_is_between_what_holds_and_what_breaks() {
     // 800, 6,400 and 3,600 are far from the limit.
     let arguments = "knee broadcast --set people.count=10 --set warm_up_s=0.2 --set thresholds.p99_ms.at_most=60000 \
                      --set thresholds.deliveries_per_s.at_most=1700 --from 10 --factor 8 --step-s 1 --halvings 1";
-    // Where a busy machine keeps the generator from its schedule time and again, it says so by status 2, and nothing about the
-    // knee: that play does not count. Three of them in a row do.
-    let (output, report) = (0..3)
-        .map(|_| play(arguments))
-        .find(|(output, report)| output.status.code() != Some(2) && !was_late(report))
-        .expect("a machine on which the generator keeps its schedule in one of three plays");
-    let said = format!("{}\n{}{}", output.status, said(&output), String::from_utf8_lossy(&output.stderr));
+    // Where a busy machine keeps the generator from its schedule time and again, the program says so, and nothing about the knee:
+    // that play does not count, three of them do.
+    let (mut plays, mut played) = (1, play(arguments));
+    while plays < 3 && says_nothing(&played) {
+        (plays, played) = (plays + 1, play(arguments));
+    }
+    let (output, report) = played;
+    let said = format!("play {plays}, {}\n{}{}", output.status, said(&output), String::from_utf8_lossy(&output.stderr));
     assert_eq!(output.status.code(), Some(0), "{said}");
     assert_eq!(report["knee"]["rate_per_s"].as_f64(), Some(80.0), "{said}");
     assert_eq!(report["knee"]["broke"], "deliveries_per_s", "{said}");
@@ -146,9 +147,10 @@ fn the_knee_is_between_what_holds_and_what_breaks() {
     }
 }
 
-/// Whether what broke was the schedule of the generator.
-fn was_late(report: &Value) -> bool {
-    report["knee"]["broke"].as_str().is_some_and(|broke| broke.starts_with("the generator was"))
+/// Whether the figures must not be used, or what broke was the schedule of the generator.
+fn says_nothing((output, report): &(Output, Value)) -> bool {
+    let broke = report["knee"]["broke"].as_str().unwrap_or_default();
+    output.status.code() == Some(2) || broke.starts_with("the generator was")
 }
 
 #[test]

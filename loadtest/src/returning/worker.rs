@@ -162,6 +162,7 @@ impl Worker {
     /// This person loses the connection within `within`, and comes back after `away`.
     pub(crate) fn send_away(&mut self, index: usize, away: Duration) {
         if self.seats[index].live {
+            self.leave_unanswered(index);
             self.part(index);
             let turn = self.seats[index].turn;
             self.alarms.set(Instant::now() + away, index, turn, Deed::Open);
@@ -381,6 +382,7 @@ impl Worker {
             let _ = self.poll.registry().deregister(&mut socket);
             seat.dark = Some(socket);
         }
+        self.leave_unanswered(index);
         self.part(index);
         let (turn, length) = (self.seats[index].turn, self.plan.ways.tunnel.1);
         self.alarms.set(Instant::now() + length, index, turn, Deed::Open);
@@ -439,6 +441,12 @@ impl Worker {
             self.alarms.set(at, index, seat.turn, Deed::Open);
         }
         seat.failures += 1;
+    }
+
+    /// Somebody goes before what was published has its answer: nobody can say what became of it, which is not the hub's doing, so
+    /// it counts nowhere.
+    fn leave_unanswered(&mut self, index: usize) {
+        self.counts.published -= self.seats[index].person.forget_asked() as u64;
     }
 
     /// Drops the socket; the next connection, or the time until then, begins.

@@ -3,7 +3,6 @@
 //! account of what was accepted; who receives it is not known here.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
@@ -11,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 
+use crate::http::Server;
 use crate::plan::cast::Cast;
 use crate::plan::posts::{Post, Posts};
 use crate::plan::stamp::Stamp;
@@ -29,7 +29,7 @@ const ROUND: Duration = Duration::from_millis(50);
 #[derive(Clone, Debug)]
 pub struct FeedPlan {
     /// The internal ports; each lane begins with one, in turns.
-    pub internals: Vec<SocketAddr>,
+    pub internals: Vec<Server>,
     /// Through what.
     pub through: Through,
     /// The channels.
@@ -228,7 +228,7 @@ impl Lane {
             Some(open) => open,
             None => {
                 let internals = &self.plan.internals;
-                Open::at(internals[self.node % internals.len()], &self.plan.through)?
+                Open::at(&internals[self.node % internals.len()], &self.plan.through)?
             }
         };
         Ok(self.open.insert(open))
@@ -250,10 +250,10 @@ enum Open {
 }
 
 impl Open {
-    fn at(address: SocketAddr, through: &Through) -> Result<Self, LoadError> {
+    fn at(server: &Server, through: &Through) -> Result<Self, LoadError> {
         match through {
-            Through::Hub(api_key) => Publisher::connect(address, api_key).map(Self::Hub),
-            Through::Target(entry) => Outlet::connect(address, entry).map(Self::Target),
+            Through::Hub(api_key) => Publisher::at(server, api_key).map(Self::Hub),
+            Through::Target(entry) => Outlet::connect(server, entry).map(Self::Target),
         }
     }
 

@@ -4,12 +4,24 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
+use crate::tls::{Stream, Tls};
 use crate::{LoadError, during};
+
+/// Where a server is.
+#[derive(Clone, Debug)]
+pub struct Server {
+    /// Its address.
+    pub address: SocketAddr,
+    /// How requests call it.
+    pub host: String,
+    /// TLS, where it is spoken.
+    pub tls: Option<Tls>,
+}
 
 /// A connection.
 #[derive(Debug)]
 pub struct Exchange {
-    stream: BufReader<TcpStream>,
+    stream: BufReader<Stream>,
     host: String,
     /// The server said that this answer was the last.
     over: bool,
@@ -39,13 +51,31 @@ enum Length {
     Open,
 }
 
+impl Server {
+    /// Without TLS, and without a name.
+    pub fn plain(address: SocketAddr) -> Self {
+        Self { address, host: address.to_string(), tls: None }
+    }
+
+    /// A socket that waits, but not for ever.
+    pub fn connect(&self) -> Result<Stream, LoadError> {
+        let socket = TcpStream::connect(self.address).map_err(during("connecting"))?;
+        socket.set_nodelay(true).map_err(during("connecting"))?;
+        socket.set_read_timeout(Some(PATIENCE)).map_err(during("connecting"))?;
+        socket.set_write_timeout(Some(PATIENCE)).map_err(during("connecting"))?;
+        Stream::new(socket, self.tls.as_ref())
+    }
+
+    /// Whether it can be connected to, and is who it should be.
+    pub fn greet(&self) -> Result<(), LoadError> {
+        self.connect()?.greet().map_err(|error| LoadError::Start(format!("{}: {error}", self.host)))
+    }
+}
+
 impl Exchange {
-    /// Connects; `host` is how requests call the server.
-    pub fn connect(address: SocketAddr, host: &str) -> Result<Self, LoadError> {
-        let stream = TcpStream::connect(address).map_err(during("HTTP"))?;
-        stream.set_nodelay(true).map_err(during("HTTP"))?;
-        stream.set_read_timeout(Some(PATIENCE)).map_err(during("HTTP"))?;
-        Ok(Self { stream: BufReader::new(stream), host: host.to_owned(), over: false })
+    /// Connects.
+    pub fn connect(server: &Server) -> Result<Self, LoadError> {
+        Ok(Self { stream: BufReader::new(server.connect()?), host: server.host.clone(), over: false })
     }
 
     /// Asks and waits for the answer. `headers` end with a line break each, those of host and length are added.
@@ -55,7 +85,8 @@ impl Exchange {
             _ => format!("Content-Length: {}\r\n", body.len()),
         };
         let request = format!("{method} {path} HTTP/1.1\r\nHost: {}\r\n{headers}{length}\r\n{body}", self.host);
-        self.stream.get_mut().write_all(request.as_bytes()).map_err(during("HTTP"))?;
+        let stream = self.stream.get_mut();
+        stream.write_all(request.as_bytes()).and_then(|()| stream.flush()).map_err(during("HTTP"))?;
         let status = self.line()?;
         let length = self.headers(&status)?;
         let body = self.body(length)?;
@@ -167,7 +198,8 @@ mod tests {
                 socket.get_mut().write_all(answer.as_bytes()).expect("written");
             }
         });
-        let mut exchange = Exchange::connect(address, "here").expect("connected");
+        let mut exchange =
+            Exchange::connect(&Server { address, host: "here".to_owned(), tls: None }).expect("connected");
         for (body, well) in [("ab", true), ("abc", true), ("", true), ("why", false)] {
             assert!(!exchange.is_over());
             let answer = exchange.ask("POST", "/x", "A: b\r\n", "y").expect("an answer");

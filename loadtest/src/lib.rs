@@ -22,6 +22,7 @@ pub mod connection;
 pub mod events;
 pub mod frame;
 pub mod socket;
+pub mod tls;
 
 pub mod plan;
 

@@ -6,7 +6,7 @@ use hubbub_protocol::limits;
 use serde::Deserialize;
 
 use crate::LoadError;
-use crate::http::{Answer, Exchange};
+use crate::http::{Answer, Exchange, Server};
 
 /// A connection to the internal API.
 #[derive(Debug)]
@@ -38,10 +38,15 @@ pub enum Taken {
 }
 
 impl Publisher {
-    /// Connects, with an API key.
+    /// Connects without TLS, with an API key.
     pub fn connect(internal: SocketAddr, key: &str) -> Result<Self, LoadError> {
+        Self::at(&Server::plain(internal), key)
+    }
+
+    /// Connects, with an API key.
+    pub fn at(internal: &Server, key: &str) -> Result<Self, LoadError> {
         let headers = format!("Authorization: Bearer {key}\r\nContent-Type: application/json\r\n");
-        Ok(Self { exchange: Exchange::connect(internal, &internal.to_string())?, headers })
+        Ok(Self { exchange: Exchange::connect(internal)?, headers })
     }
 
     /// Publishes one message; its offset, 0 on a channel without a log.

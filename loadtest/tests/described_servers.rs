@@ -6,12 +6,14 @@
 mod servers;
 
 use std::process::{Command, Output};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use hubbub_loadtest::target::proof::{md5, signature};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode};
 use serde_json::{Value, json};
-use servers::{Mischief, Protocol, Server};
+use servers::front::Front;
+use servers::{Mischief, Protocol, Said, Server};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_hubbub-loadtest");
 const SECRET: &str = "a secret of these tests";
@@ -33,7 +35,12 @@ fn play(arguments: &[&str]) -> (Output, Value) {
 /// Plays the broadcast with few people against a server.
 fn broadcast(target: &str, server: &Server, more: &str) -> (String, Value) {
     let (url, publish) = (format!("ws://{}", server.socket), format!("http://{}", server.http));
-    let mut arguments = vec!["run", "broadcast", "--target", target, "--url", &url, "--publish", &publish];
+    broadcast_at(target, (&url, &publish), server, more)
+}
+
+/// The same, where its URLs are others.
+fn broadcast_at(target: &str, (url, publish): (&str, &str), server: &Server, more: &str) -> (String, Value) {
+    let mut arguments = vec!["run", "broadcast", "--target", target, "--url", url, "--publish", publish];
     arguments.extend(FEW.split_whitespace().chain([SECRET]).chain(more.split_whitespace()));
     let (output, report) = play(&arguments);
     let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
@@ -53,7 +60,7 @@ fn whole(said: &str, report: &Value) {
 /// Centrifugo: replies by line, `{}` as ping, tokens, publishes with a key and errors with status 200.
 #[derive(Default)]
 struct Centrifugo {
-    pongs: AtomicUsize,
+    pongs: Arc<AtomicUsize>,
 }
 
 impl Protocol for Centrifugo {
@@ -61,7 +68,7 @@ impl Protocol for Centrifugo {
         if path == "/connection/websocket" { Ok(Vec::new()) } else { Err(format!("path {path}")) }
     }
 
-    fn said(&self, text: &str, number: usize) -> Result<(Vec<String>, Option<String>), String> {
+    fn said(&self, text: &str, number: usize) -> Result<Said, String> {
         let command: Value = serde_json::from_str(text).map_err(|error| format!("{text}: {error}"))?;
         let id = &command["id"];
         if let Some(token) = command["connect"]["token"].as_str() {
@@ -73,16 +80,16 @@ impl Protocol for Centrifugo {
                 return Err(format!("user {:?}", claims.claims));
             }
             let connected = json!({"id": id, "connect": {"client": "c", "version": "6", "ping": 25, "pong": true}});
-            return Ok((vec![connected.to_string()], None));
+            return Ok(Said::answer(connected.to_string()));
         }
         if let Some(channel) = command["subscribe"]["channel"].as_str() {
             // Two replies in one frame, and the second is a ping.
             let subscribed = json!({"id": id, "subscribe": {"epoch": "x"}});
-            return Ok((vec![format!("{subscribed}\n{{}}")], Some(channel.to_owned())));
+            return Ok(Said::answer(format!("{subscribed}\n{{}}")).and_follow(channel));
         }
         if command == json!({}) {
             self.pongs.fetch_add(1, Ordering::Relaxed);
-            return Ok((Vec::new(), None));
+            return Ok(Said::default());
         }
         Err(format!("{number} said {text}"))
     }
@@ -115,20 +122,20 @@ impl Protocol for Pusher {
         Ok(vec![established.to_string(), json!({"event": "pusher:ping", "data": {}}).to_string()])
     }
 
-    fn said(&self, text: &str, number: usize) -> Result<(Vec<String>, Option<String>), String> {
+    fn said(&self, text: &str, number: usize) -> Result<Said, String> {
         let said: Value = serde_json::from_str(text).map_err(|error| format!("{text}: {error}"))?;
         if said["event"] == "pusher:pong" {
-            return Ok((Vec::new(), None));
+            return Ok(Said::default());
         }
         let channel = said["data"]["channel"].as_str().filter(|_| said["event"] == "pusher:subscribe");
         let channel = channel.ok_or_else(|| format!("{number} said {text}"))?;
         let proof = format!("my-app:{}", signature(SECRET, &format!("{number}.1:{channel}")));
         if channel.contains(':') || (channel.starts_with("private-") && said["data"]["auth"] != proof) {
             let error = json!({"event": "pusher:subscription_error", "channel": channel, "data": {"status": 401}});
-            return Ok((vec![error.to_string()], None));
+            return Ok(Said::answer(error.to_string()));
         }
         let done = json!({"event": "pusher_internal:subscription_succeeded", "channel": channel, "data": "{}"});
-        Ok((vec![done.to_string()], Some(channel.to_owned())))
+        Ok(Said::answer(done.to_string()).and_follow(channel))
     }
 
     fn published(&self, head: &str, body: &str) -> Result<(String, String, String), String> {
@@ -147,10 +154,66 @@ impl Protocol for Pusher {
     }
 }
 
+/// Plain JSON, published over the WebSocket.
+struct Raw;
+
+impl Protocol for Raw {
+    fn opened(&self, _: &str, _: usize) -> Result<Vec<String>, String> {
+        Ok(vec![json!({"type": "ping"}).to_string()])
+    }
+
+    fn said(&self, text: &str, number: usize) -> Result<Said, String> {
+        let said: Value = serde_json::from_str(text).map_err(|error| format!("{text}: {error}"))?;
+        let channel = said["channel"].as_str().unwrap_or_default();
+        match said["type"].as_str() {
+            Some("pong") => Ok(Said::default()),
+            Some("subscribe") => Ok(Said::answer(json!({"type": "subscribed"}).to_string()).and_follow(channel)),
+            Some("publish") => {
+                let message = json!({"type": "message", "channel": channel, "data": said["data"]});
+                let publishes = Some((channel.to_owned(), message.to_string()));
+                Ok(Said { publishes, ..Said::answer(json!({"type": "published"}).to_string()) })
+            }
+            _ => Err(format!("{number} said {text}")),
+        }
+    }
+
+    fn published(&self, head: &str, _: &str) -> Result<(String, String, String), String> {
+        Err(head.to_owned())
+    }
+}
+
+#[test]
+fn a_service_and_people_publish_over_web_sockets() {
+    let server = Server::start(Raw, Mischief::None);
+    let url = format!("ws://{}", server.socket);
+    for more in [
+        "run broadcast --set people.count=12",
+        // With answers too.
+        "run broadcast --set people.count=12 --target-set publish.socket.answer={json={\"/type\"=\"published\"}}",
+        "run community --set people.count=12 --set publish.think_time_s=0.2 --set channels.0.count=4 --set channels.0.per_person=3 \
+         --set reconnect.rate_per_s=0.0 --set tunnel.share=0.0",
+    ] {
+        let arguments = format!("{more} {FEW} x --target raw --url {url}");
+        let (output, report) = play(&arguments.split_whitespace().collect::<Vec<_>>());
+        let said = String::from_utf8_lossy(&output.stdout);
+        let count = |name: &str| report["counts"][name].as_u64().unwrap_or_else(|| panic!("no {name}: {said}"));
+        assert_eq!([count("lost"), count("duplicated"), count("reordered"), count("refused")], [0; 4], "{said}");
+        assert_eq!((count("published"), count("connections")), (count("acknowledged"), PEOPLE), "{said}");
+        assert!(count("published") > 50 && count("deliveries") > count("published"), "{said}");
+        if more.contains("broadcast") {
+            assert_eq!(count("deliveries"), count("published") * PEOPLE, "{said}");
+        }
+    }
+    assert_eq!(server.complained(), Vec::<String>::new());
+}
+
 #[test]
 fn centrifugo_is_driven_and_its_pings_are_answered() {
-    let server = Server::start(Centrifugo::default(), Mischief::None);
+    let centrifugo = Centrifugo::default();
+    let pongs = Arc::clone(&centrifugo.pongs);
+    let server = Server::start(centrifugo, Mischief::None);
     let (said, report) = broadcast("centrifugo", &server, "--api-key my-key");
+    assert_eq!(pongs.load(Ordering::Relaxed) as u64, PEOPLE, "{said}");
     whole(&said, &report);
     assert_eq!(report["target"]["kind"], "websocket", "{said}");
     assert_eq!(report["target"]["name"], "centrifugo", "{said}");
@@ -176,6 +239,21 @@ fn pusher_is_driven_over_public_and_private_channels() {
     std::fs::write(&file, text).expect("written");
     let (said, report) = broadcast(&file.display().to_string(), &server, app);
     whole(&said, &report);
+    assert_eq!(server.complained(), Vec::<String>::new());
+}
+
+#[test]
+fn tls_is_spoken_with_whom_is_believed() {
+    let server = Server::start(Pusher, Mischief::None);
+    let front = Front::start(&server);
+    let (url, publish) = (format!("wss://localhost:{}", front.socket), format!("https://localhost:{}", front.http));
+    let app = "--target-set values.app=\"7\" --target-set values.key=my-app";
+    let ca = front.folder.path().join("certificate.pem");
+    let (said, report) = broadcast_at("pusher", (&url, &publish), &server, &format!("{app} --ca {}", ca.display()));
+    whole(&said, &report);
+    let (said, report) = broadcast_at("pusher", (&url, &publish), &server, app);
+    assert_eq!(report, Value::Null, "{said}");
+    assert!(said.contains("invalid peer certificate"), "{said}");
     assert_eq!(server.complained(), Vec::<String>::new());
 }
 

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use serde::{Deserialize, Serialize};
 
 use crate::people::Buckets;
+use crate::tls::Trust;
 
 /// The first line to a process: who its people are.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -28,6 +29,10 @@ pub struct Job {
     pub zero_unix_ns: u64,
     /// What is not a hub.
     pub target: Option<TargetJob>,
+    /// How requests call the server; by default by its address.
+    pub host: Option<String>,
+    /// With TLS: which server, and whom to believe that it is it.
+    pub trust: Option<Trust>,
 }
 
 /// A described server.
@@ -37,8 +42,6 @@ pub struct TargetJob {
     pub file: String,
     /// Its description, as TOML.
     pub text: String,
-    /// How requests call it.
-    pub host: String,
 }
 
 /// What a process is to do.

@@ -13,12 +13,13 @@ use crate::plan::Scenario;
 use crate::plan::cast::Cast;
 use crate::plan::dice::Dice;
 use crate::plan::posts::Posts;
-use crate::returning::task::{At, Plan, Tokens, Ways};
+use crate::returning::task::{Plan, Tokens, Ways};
 use crate::returning::worker::Worker;
 use crate::socket::{Dial, source};
 use crate::target::Spoken;
 use crate::target::description::Description;
 use crate::target::dialogue::Language;
+use crate::tls::Tls;
 use crate::token::TokenMaker;
 use crate::worker::empty_latency;
 use crate::{LoadError, during};
@@ -188,7 +189,7 @@ fn plan(job: &Job, scenario: &Scenario, zero: Instant) -> Result<Plan, LoadError
         let local = target.ip().is_loopback();
         Dial { target: *target, source: if local { source(0, job.index) } else { Ipv4Addr::UNSPECIFIED } }
     };
-    let at = job.target.as_ref().map(|target| at(target, &cast, &job.secret)).transpose()?;
+    let language = job.target.as_ref().map(|target| language(target, &cast, &job.secret)).transpose()?;
     let publish = &scenario.publish;
     let posts = Posts::of(scenario.seed, publish);
     Ok(Plan {
@@ -207,14 +208,16 @@ fn plan(job: &Job, scenario: &Scenario, zero: Instant) -> Result<Plan, LoadError
             tunnel: (scenario.tunnel.every_s, Duration::from_secs_f64(scenario.tunnel.for_s)),
             says: scenario.think_s().map(|think_s| (posts, think_s)),
         },
-        at,
+        language,
+        host: job.host.clone(),
+        tls: job.trust.as_ref().map(Tls::of).transpose()?,
     })
 }
 
-fn at(target: &TargetJob, cast: &Cast, secret: &str) -> Result<At, LoadError> {
+fn language(target: &TargetJob, cast: &Cast, secret: &str) -> Result<Arc<Language>, LoadError> {
     let spoken = Spoken::of(&target.file, &Description::parse(&target.file, &target.text, &[])?)?;
     let (channels, secret) = (spoken.names(&cast.names)?, secret.to_owned());
-    Ok(At { language: Arc::new(Language { spoken, channels, secret }), host: target.host.clone() })
+    Ok(Arc::new(Language { spoken, channels, secret }))
 }
 
 impl Leaving {

@@ -109,7 +109,9 @@ impl Returning {
                 seed: plan.seed.wrapping_add(thread as u64),
                 zero: start,
                 ways: Ways::default(),
-                at: None,
+                language: None,
+                host: None,
+                tls: None,
             };
             let progress = Arc::new(Progress::default());
             let worker = Worker::new(plan)?;

@@ -3,12 +3,11 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use mio::net::TcpStream;
-
 use super::described::Described;
 use super::person::Person;
 use crate::plan::cast::Role;
 use crate::target::dialogue::Language;
+use crate::tls::Line;
 
 /// A person and where it is.
 #[derive(Debug)]
@@ -19,9 +18,9 @@ pub(super) struct Seat {
     pub(super) slow: bool,
     /// Goes through tunnels.
     pub(super) tunnel: bool,
-    pub(super) socket: Option<TcpStream>,
+    pub(super) socket: Option<Line>,
     /// A connection that was lost in a tunnel and not closed.
-    pub(super) dark: Option<TcpStream>,
+    pub(super) dark: Option<Line>,
     pub(super) upgraded: bool,
     pub(super) live: bool,
     /// Since when it is live, in nanoseconds after the zero.

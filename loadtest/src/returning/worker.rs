@@ -1,6 +1,6 @@
 //! One thread with people who come back: sockets, alarms, and who is where.
 
-use std::io::{ErrorKind, Read, Write};
+use std::io::ErrorKind;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -12,12 +12,13 @@ use super::alarm::{Alarm, Alarms, Deed};
 use super::follow::{Follow, Heard};
 use super::person::Said;
 use super::seat::Seat;
-use super::task::{At, Counts, Plan, Tokens};
+use super::task::{Counts, Plan, Tokens};
 use super::{Outcome, Progress};
 use crate::connection::{End, Stage};
 use crate::frame::{PONG, TEXT, client_frame};
 use crate::plan::stamp::Stamp;
 use crate::plan::template::user;
+use crate::tls::Line;
 use crate::worker::empty_latency;
 use crate::{LoadError, during};
 
@@ -63,7 +64,7 @@ pub(crate) struct Worker {
 impl Worker {
     /// Prepares a thread; nothing is opened yet.
     pub(crate) fn new(plan: Plan) -> Result<Self, LoadError> {
-        let language = plan.at.as_ref().map(|at| &at.language);
+        let language = plan.language.as_ref();
         Ok(Self {
             poll: Poll::new().map_err(during("epoll"))?,
             events: Events::with_capacity(1_024),
@@ -213,13 +214,14 @@ impl Worker {
     fn open(&mut self, index: usize) -> Result<(), LoadError> {
         let seat = &mut self.seats[index];
         let dial = &self.plan.dials[(seat.number + seat.failures as usize) % self.plan.dials.len()];
-        let mut socket = dial.start(seat.slow.then_some(SLOW_RECEIVE_BUFFER_BYTES)).map_err(during("connect"))?;
+        let socket = dial.start(seat.slow.then_some(SLOW_RECEIVE_BUFFER_BYTES)).map_err(during("connect"))?;
+        let mut socket = Line::new(socket, self.plan.tls.as_ref())?;
         seat.turn += 1;
         seat.upgraded = false;
         seat.person.begin();
         let token = Token(index | (seat.turn as usize) << PERSON_BITS);
         let interest = Interest::READABLE | Interest::WRITABLE;
-        self.poll.registry().register(&mut socket, token, interest).map_err(during("epoll"))?;
+        self.poll.registry().register(socket.source(), token, interest).map_err(during("epoll"))?;
         seat.socket = Some(socket);
         self.alarms.set(Instant::now() + HANDSHAKE, index, seat.turn, Deed::GiveUp);
         Ok(())
@@ -240,6 +242,10 @@ impl Worker {
                 Some(request) => self.write(index, &request),
                 None => self.broke(index),
             }
+        } else if event.is_writable()
+            && let Some(Err(_)) = seat.socket.as_mut().map(Line::flush)
+        {
+            return self.broke(index);
         }
         let seat = &self.seats[index];
         let waits = seat.slow && seat.live && !self.hasty;
@@ -250,15 +256,18 @@ impl Worker {
 
     /// What a connection begins with; `None` where there is no token.
     fn request(&mut self, index: usize) -> Option<Vec<u8>> {
-        if let Some(At { language, host }) = &self.plan.at {
+        let host = self.plan.host.as_deref();
+        if let Some(language) = &self.plan.language {
             let needed = language.spoken.needs_token();
             let token = if needed { self.token(self.seats[index].number)? } else { String::new() };
+            let address = self.plan.dials[0].target.to_string();
+            let host = host.unwrap_or(&address);
             return self.seats[index].person.as_described().map(|described| described.upgrade(host, token));
         }
         let seat = &self.seats[index];
         let affinity = format!("person-{:08}", seat.number);
         if !seat.person.is_stream() {
-            return Some(self.plan.dials[0].upgrade_with_affinity(&affinity));
+            return Some(self.plan.dials[0].upgrade_with_affinity(&affinity, host));
         }
         let rate = self.plan.ways.sse_max_rate.map_or_else(String::new, |rate| format!("&max_rate={rate}"));
         let token = self.token(seat.number)?;
@@ -280,9 +289,10 @@ impl Worker {
             match socket.read(&mut buffer[..room]) {
                 Ok(0) => return self.broke(index),
                 Ok(length) => {
+                    let empty = length < room && socket.short_is_empty();
                     self.feed(index, &buffer[..length]);
                     at_most -= length;
-                    if length < room {
+                    if empty {
                         return;
                     }
                 }
@@ -379,7 +389,7 @@ impl Worker {
         let seat = &mut self.seats[index];
         if let Some(mut socket) = seat.socket.take() {
             // If it is not known there, nothing comes of it either.
-            let _ = self.poll.registry().deregister(&mut socket);
+            let _ = self.poll.registry().deregister(socket.source());
             seat.dark = Some(socket);
         }
         self.leave_unanswered(index);
@@ -392,7 +402,7 @@ impl Worker {
         if !said.write.is_empty() {
             self.write(index, &said.write);
         }
-        if said.upgraded && self.plan.at.is_none() && !self.seats[index].person.is_stream() {
+        if said.upgraded && self.plan.language.is_none() && !self.seats[index].person.is_stream() {
             match self.token(self.seats[index].number) {
                 Some(token) => {
                     let greeting = self.seats[index].person.greeting(token, &self.plan.names);

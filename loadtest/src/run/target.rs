@@ -12,6 +12,7 @@ use crate::crew::Entrance;
 use crate::crew::lines::TargetJob;
 use crate::feed::Through;
 use crate::fleet::{Fleet, Shape};
+use crate::http::Server;
 use crate::outcome::{Target, TargetKind};
 use crate::plan::Scenario;
 use crate::plan::cast::Cast;
@@ -53,6 +54,9 @@ pub struct Driven {
     /// Where the target takes requests that publish: http://HOST:PORT. By default where it takes WebSockets.
     #[arg(long, value_name = "URL", requires = "target")]
     publish: Option<String>,
+    /// Whom to believe that a wss:// or https:// server is it: authorities as a PEM file. By default those of this machine.
+    #[arg(long, value_name = "FILE", requires = "url")]
+    ca: Option<PathBuf>,
     /// A running process on this machine that is driven, so that its costs and those of its children are measured.
     #[arg(long = "pid", alias = "hub-pid", value_name = "PID")]
     hub_pid: Vec<u32>,
@@ -93,7 +97,7 @@ pub(super) struct Hubs {
     /// Where people connect, and as whom.
     pub(super) entrance: Entrance,
     /// Where is published, and through what.
-    pub(super) internals: Vec<SocketAddr>,
+    pub(super) internals: Vec<Server>,
     pub(super) through: Through,
     pub(super) open_within_s: u64,
     /// What it is called in the report.
@@ -114,19 +118,21 @@ impl Hubs {
                 "a fault happens to node {most}: start so many with --hub and --nodes"
             )));
         }
-        let (mut fleet, mut publics, mut internals) = (None, Vec::new(), Vec::new());
+        let (mut fleet, mut publics, mut internals, mut typed) = (None, Vec::new(), Vec::new(), None);
         match (&driven.hub, &driven.url) {
             (Some(program), _) => {
                 let started = Fleet::start(program, &driven.shape()?)?;
                 publics = started.hubs.iter().map(hubbub_local::hub::Hub::public).collect();
-                internals = started.internals();
+                internals = started.internals().into_iter().map(Server::plain).collect();
                 fleet = Some(started);
             }
             (None, Some(url)) if !driven.internal.is_empty() => {
-                publics.push(Url::of(url)?.address);
                 for internal in &driven.internal {
-                    internals.push(Url::of(internal)?.address);
+                    internals.push(Url::of(internal)?.server(driven.ca.as_deref())?);
                 }
+                let url = Url::of(url)?;
+                publics.push(url.server(driven.ca.as_deref())?.address);
+                typed = Some(url);
             }
             _ => {
                 let why = "name a hub: --hub FILE, or --url and --internal; or another server: --target and --url";
@@ -137,7 +143,7 @@ impl Hubs {
         let target = Target { kind: TargetKind::Hubbub, name: driven.called("hubbub"), url };
         Ok(Self {
             fleet,
-            entrance: driven.entrance(publics, None),
+            entrance: driven.entrance(publics, typed.as_ref(), None),
             internals,
             through: Through::Hub(driven.api_key.clone()),
             open_within_s: driven.open_within_s,
@@ -178,11 +184,12 @@ impl Driven {
         self.called.clone().unwrap_or_else(|| otherwise.to_owned())
     }
 
-    fn entrance(&self, publics: Vec<SocketAddr>, target: Option<TargetJob>) -> Entrance {
+    fn entrance(&self, publics: Vec<SocketAddr>, url: Option<&Url>, target: Option<TargetJob>) -> Entrance {
         let Self { secret, kid, in_flight, workers, .. } = self.clone();
         // Names of secrets are the hub's own.
         let kid = if target.is_some() { String::new() } else { kid };
-        Entrance { publics, secret, kid, in_flight, workers, target }
+        let (host, trust) = (url.map(|url| url.host.clone()), url.and_then(|url| url.trust(self.ca.as_deref())));
+        Entrance { publics, secret, kid, in_flight, workers, target, host, trust }
     }
 
     /// A described server.
@@ -203,16 +210,16 @@ impl Driven {
         let token = TokenMaker::new(&self.secret, "").token_for("service", TOKEN_S)?;
         let text = toml::to_string(&description)
             .map_err(|error| TargetError::Toml(file.to_owned(), format!("can not be passed on: {error}")))?;
-        let job = TargetJob { file: file.to_owned(), text, host: url.host.clone() };
+        let job = TargetJob { file: file.to_owned(), text };
         let target =
             Target { kind: TargetKind::Websocket, name: self.called(&spoken.name), url: format!("ws://{}", url.host) };
         let channels = spoken.names(&cast.names)?;
         let language = Arc::new(Language { spoken, channels, secret: self.secret.clone() });
-        let entry = Entry { language, host: publish.host, api_key: self.api_key.clone(), token };
+        let entry = Entry { language, api_key: self.api_key.clone(), token };
         Ok(Hubs {
             fleet: None,
-            entrance: self.entrance(vec![url.address], Some(job)),
-            internals: vec![publish.address],
+            entrance: self.entrance(vec![url.server(self.ca.as_deref())?.address], Some(&url), Some(job)),
+            internals: vec![publish.server(self.ca.as_deref())?],
             through: Through::Target(Box::new(entry)),
             open_within_s: self.open_within_s,
             target,
@@ -245,6 +252,7 @@ impl Default for Driven {
             target: None,
             target_set: Vec::new(),
             publish: None,
+            ca: None,
             hub_pid: Vec::new(),
             secret: SECRET.to_owned(),
             kid: KID.to_owned(),

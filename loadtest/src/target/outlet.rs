@@ -1,7 +1,6 @@
 //! Publishes through a described server: by a request for each message, or over a WebSocket. One connection, one after the other.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -10,8 +9,9 @@ use super::proof::{md5, signature};
 use super::spoken::{Request, Way};
 use super::template::{Name, Values};
 use crate::frame::{self, Carry, client_frame};
-use crate::http::Exchange;
+use crate::http::{Exchange, Server};
 use crate::publisher::{Item, Taken, shortened};
+use crate::tls::Stream;
 use crate::{LoadError, during};
 
 /// Where and as whom is published.
@@ -19,8 +19,6 @@ use crate::{LoadError, during};
 pub struct Entry {
     /// How the server is spoken to.
     pub language: Arc<Language>,
-    /// How requests call the server.
-    pub host: String,
     /// The key of the API.
     pub api_key: String,
     /// A token for the service that publishes.
@@ -31,7 +29,7 @@ pub struct Entry {
 #[derive(Debug)]
 pub enum Outlet {
     /// By requests.
-    Http(Requests),
+    Http(Box<Requests>),
     /// By frames.
     Socket(Box<Socket>),
 }
@@ -44,10 +42,10 @@ const BUFFER_BYTES: usize = 64 * 1024;
 
 impl Outlet {
     /// Connects.
-    pub fn connect(address: SocketAddr, entry: &Entry) -> Result<Self, LoadError> {
+    pub fn connect(server: &Server, entry: &Entry) -> Result<Self, LoadError> {
         match &entry.language.spoken.publish {
-            Some(Way::Http(_)) => Requests::connect(address, entry).map(Self::Http),
-            Some(Way::Socket { .. }) => Socket::connect(address, entry).map(|socket| Self::Socket(Box::new(socket))),
+            Some(Way::Http(_)) => Requests::connect(server, entry).map(|requests| Self::Http(Box::new(requests))),
+            Some(Way::Socket { .. }) => Socket::connect(server, entry).map(|socket| Self::Socket(Box::new(socket))),
             None => Err(LoadError::Api("the target does not say how something is published".into())),
         }
     }
@@ -72,21 +70,20 @@ impl Outlet {
 /// A connection for requests.
 #[derive(Debug)]
 pub struct Requests {
-    address: SocketAddr,
+    server: Server,
     exchange: Exchange,
     entry: Entry,
     sent: u64,
 }
 
 impl Requests {
-    fn connect(address: SocketAddr, entry: &Entry) -> Result<Self, LoadError> {
-        let exchange = Exchange::connect(address, &entry.host)?;
-        Ok(Self { address, exchange, entry: entry.clone(), sent: 0 })
+    fn connect(server: &Server, entry: &Entry) -> Result<Self, LoadError> {
+        Ok(Self { server: server.clone(), exchange: Exchange::connect(server)?, entry: entry.clone(), sent: 0 })
     }
 
     fn publish(&mut self, item: &Item<'_>) -> Result<Taken, LoadError> {
         if self.exchange.is_over() {
-            self.exchange = Exchange::connect(self.address, &self.entry.host)?;
+            self.exchange = Exchange::connect(&self.server)?;
         }
         let language = Arc::clone(&self.entry.language);
         let Some(Way::Http(request)) = &language.spoken.publish else {
@@ -124,7 +121,7 @@ fn head(request: &Request, values: &Values<'_>, body: &str, secret: &str) -> (St
 /// A WebSocket of the service.
 #[derive(Debug)]
 pub struct Socket {
-    stream: TcpStream,
+    stream: Stream,
     carry: Carry,
     buffer: Vec<u8>,
     dialogue: Dialogue,
@@ -136,15 +133,11 @@ pub struct Socket {
 }
 
 impl Socket {
-    fn connect(address: SocketAddr, entry: &Entry) -> Result<Self, LoadError> {
-        let stream = TcpStream::connect(address).map_err(during("publishing"))?;
-        stream.set_nodelay(true).map_err(during("publishing"))?;
-        stream.set_read_timeout(Some(PATIENCE)).map_err(during("publishing"))?;
-        stream.set_write_timeout(Some(PATIENCE)).map_err(during("publishing"))?;
+    fn connect(server: &Server, entry: &Entry) -> Result<Self, LoadError> {
         let mut dialogue = Dialogue::new(Arc::clone(&entry.language), std::iter::empty());
         dialogue.begin();
         let mut socket = Self {
-            stream,
+            stream: server.connect()?,
             carry: Carry::default(),
             buffer: vec![0; BUFFER_BYTES],
             dialogue,
@@ -153,14 +146,15 @@ impl Socket {
             accepted: 0,
             over: None,
         };
-        socket.open(&entry.host)?;
+        socket.open(&server.host)?;
         Ok(socket)
     }
 
     fn open(&mut self, host: &str) -> Result<(), LoadError> {
-        let who = Who { user: SERVICE, token: &self.token };
+        let token = self.token.clone();
+        let who = Who { user: SERVICE, token: &token };
         let upgrade = self.dialogue.upgrade(host, who);
-        self.stream.write_all(&upgrade).map_err(during("publishing"))?;
+        self.write(&upgrade)?;
         let rest = loop {
             let length = self.stream.read(&mut self.buffer).map_err(during("publishing"))?;
             let (carry, bytes) = (&mut self.carry, &self.buffer[..length]);
@@ -173,7 +167,7 @@ impl Socket {
         let (mut out, mut live) = (Vec::new(), false);
         self.dialogue.opened(who, &mut out, &mut |event| live |= event == Event::Live);
         self.live |= live;
-        self.stream.write_all(&out).map_err(during("publishing"))?;
+        self.write(&out)?;
         self.take(&rest)?;
         self.wait(|socket| socket.live)
     }
@@ -186,7 +180,7 @@ impl Socket {
             frames.extend(frame);
             answered += u64::from(answer);
         }
-        self.stream.write_all(&frames).map_err(during("publishing"))?;
+        self.write(&frames)?;
         self.wait(|socket| socket.accepted >= before + answered)?;
         self.drain()?;
         Ok(vec![Taken::Accepted(0); items.len()])
@@ -206,21 +200,25 @@ impl Socket {
 
     /// Takes what has come, and does not wait for more.
     fn drain(&mut self) -> Result<(), LoadError> {
-        self.stream.set_nonblocking(true).map_err(during("publishing"))?;
+        self.stream.socket().set_nonblocking(true).map_err(during("publishing"))?;
         let drained = loop {
             match self.stream.read(&mut self.buffer) {
                 Ok(length) => {
                     // What is answered is written as a whole.
-                    self.stream.set_nonblocking(false).map_err(during("publishing"))?;
+                    self.stream.socket().set_nonblocking(false).map_err(during("publishing"))?;
                     self.took(length)?;
-                    self.stream.set_nonblocking(true).map_err(during("publishing"))?;
+                    self.stream.socket().set_nonblocking(true).map_err(during("publishing"))?;
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break Ok(()),
                 Err(error) => break Err(during("publishing")(error)),
             }
         };
-        self.stream.set_nonblocking(false).map_err(during("publishing"))?;
+        self.stream.socket().set_nonblocking(false).map_err(during("publishing"))?;
         drained
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<(), LoadError> {
+        self.stream.write_all(bytes).and_then(|()| self.stream.flush()).map_err(during("publishing"))
     }
 
     fn took(&mut self, length: usize) -> Result<(), LoadError> {
@@ -259,7 +257,7 @@ impl Socket {
         if !whole {
             *over = Some("frames of the server are broken".to_owned());
         }
-        self.stream.write_all(&out).map_err(during("publishing"))?;
+        self.write(&out)?;
         match &self.over {
             Some(why) => Err(LoadError::Api(format!("publishing: {why}"))),
             None => Ok(()),

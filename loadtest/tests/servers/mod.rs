@@ -1,5 +1,7 @@
 //! Small servers that speak the protocols of others as their documentation says, for as many people as a thread each can serve.
 
+pub(crate) mod front;
+
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -20,10 +22,31 @@ pub(crate) struct Follower {
 pub(crate) trait Protocol: Send + Sync + 'static {
     /// Somebody has connected, asking for this path; what is said first.
     fn opened(&self, path: &str, number: usize) -> Result<Vec<String>, String>;
-    /// Somebody said something; what is answered, and the channel that is followed from now on.
-    fn said(&self, text: &str, number: usize) -> Result<(Vec<String>, Option<String>), String>;
+    /// Somebody said something.
+    fn said(&self, text: &str, number: usize) -> Result<Said, String>;
     /// A request to publish: head and body; the channel, and what followers are told, and the answer.
     fn published(&self, head: &str, body: &str) -> Result<(String, String, String), String>;
+}
+
+/// What follows from what somebody said.
+#[derive(Default)]
+pub(crate) struct Said {
+    pub(crate) answers: Vec<String>,
+    /// The channel that is followed from now on.
+    pub(crate) follows: Option<String>,
+    /// The channel, and what its followers are told.
+    pub(crate) publishes: Option<(String, String)>,
+}
+
+impl Said {
+    pub(crate) fn answer(text: String) -> Self {
+        Self { answers: vec![text], ..Self::default() }
+    }
+
+    pub(crate) fn and_follow(mut self, channel: &str) -> Self {
+        self.follows = Some(channel.to_owned());
+        self
+    }
 }
 
 /// What goes wrong on purpose: the tenth message of each follower is left out, the twentieth comes twice, and the thirtieth
@@ -112,12 +135,15 @@ impl<P: Protocol> Shared<P> {
                 // People leave when the run is over.
                 Err(_) => return Ok(()),
             };
-            let (answers, follows) = self.protocol.said(&text, number)?;
+            let Said { answers, follows, publishes } = self.protocol.said(&text, number)?;
             if let Some(channel) = follows {
                 let follower = Follower { stream: Arc::clone(&out), written: 0 };
                 self.followers.lock().expect("no panic").entry(channel).or_default().push(follower);
             }
             answers.iter().for_each(|text| write(&out, text));
+            if let Some((channel, text)) = publishes {
+                self.deliver(&channel, &text);
+            }
         }
     }
 

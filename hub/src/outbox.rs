@@ -75,6 +75,10 @@ impl Outbox {
             return Pushed::Full;
         }
         self.bytes += bytes.len();
+        if self.chunks.capacity() == 0 {
+            // Most idle connections hear one thing at a time.
+            self.chunks.reserve_exact(1);
+        }
         self.chunks.push_back(Chunk { bytes: Rc::clone(bytes), droppable });
         Pushed::Taken
     }
@@ -124,6 +128,13 @@ impl Outbox {
             self.chunks = VecDeque::new();
         }
         Ok(Flushed::Drained)
+    }
+
+    /// Gives memory back that nothing waits in.
+    pub fn release(&mut self) {
+        if self.chunks.is_empty() {
+            self.chunks = VecDeque::new();
+        }
     }
 
     fn advance(&mut self, written: usize) {

@@ -26,9 +26,6 @@ use crate::rate::redis::RedisRates;
 use crate::redis::{self, Redis};
 use crate::telemetry;
 
-/// Threads beside the shards: lanes, presence, store, internal API.
-const SHARED_THREADS: usize = 2;
-
 /// Arguments of `hubbub serve`.
 #[derive(clap::Args, Debug)]
 pub(super) struct Args {
@@ -68,8 +65,13 @@ pub(super) fn run(args: &Args) -> Done {
     let metrics = metrics.and_then(PrometheusBuilder::install_recorder);
     let metrics = metrics.map_err(|error| CliError::Refused(format!("metrics can not be kept: {error}")))?;
     telemetry::describe();
+    // Few: each more makes the others wake it, which costs more than it takes off them.
+    let threads = match config.node.shared_threads {
+        0 => cores().div_ceil(2),
+        threads => threads,
+    };
     let mut builder = tokio::runtime::Builder::new_multi_thread();
-    let runtime = builder.worker_threads(SHARED_THREADS).thread_name("shared").enable_all().build();
+    let runtime = builder.worker_threads(threads).thread_name("shared").enable_all().build();
     let runtime = runtime.map_err(CliError::Runtime)?;
     let done = runtime.block_on(serve(args, config, metrics));
     // Whoever is still at something, such as a name that nobody resolves, is not waited for.
@@ -186,8 +188,11 @@ fn rates_over(carrier: &Carrier, rates: Rates) -> Rates {
 }
 
 fn shard_count(configured: usize) -> usize {
-    let cores = || std::thread::available_parallelism().map_or(1, usize::from);
     if configured > 0 { configured } else { cores() }
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// Without a configured secret tickets live as long as the node.

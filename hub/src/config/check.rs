@@ -70,6 +70,7 @@ fn sockets(config: &Config, found: &mut Found) {
     found.unless(!same, "listen.internal", "must differ from listen.public");
     found.unless(!config.node.name.is_empty() && config.node.name.len() <= 64, "node.name", "has 1 to 64 bytes");
     found.unless(config.node.shards <= 1_024, "node.shards", "is at most 1,024");
+    found.unless(config.node.shared_threads <= 1_024, "node.shared_threads", "is at most 1,024");
     if let Err(error) = tracing_subscriber::EnvFilter::builder().parse(&config.log.level) {
         found.add("log.level", format!("{error}; write error, warn, info, debug, trace or directives of them"));
     }

@@ -55,6 +55,11 @@ pub const GROUPS: &[Group] = &[
         keys: &[
             ("name", Text, "Its name, in logs and in `connected`."),
             ("shards", Number, "How many shards, each a thread. 0: one per core."),
+            (
+                "shared_threads",
+                Number,
+                "How many threads beside the shards: lanes, presence, the store's client, the internal API. 0: one for two cores.",
+            ),
         ],
     },
     Group {

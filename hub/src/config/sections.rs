@@ -43,11 +43,13 @@ pub struct NodeSettings {
     pub name: String,
     /// How many shards, each a thread. Default 0: one per core.
     pub shards: usize,
+    /// How many threads beside the shards: lanes, presence, the store's client, the internal API. Default 0: one for two cores.
+    pub shared_threads: usize,
 }
 
 impl Default for NodeSettings {
     fn default() -> Self {
-        Self { name: "hubbub".into(), shards: 0 }
+        Self { name: "hubbub".into(), shards: 0, shared_threads: 0 }
     }
 }
 

@@ -9,6 +9,7 @@ use tungstenite::protocol::frame::coding::{Control, OpCode};
 use super::connection::{Closing, ConnectionId, Goodbye};
 use super::state::{Effect, State};
 use super::timers::Timer;
+use super::wire::Wire;
 use crate::encoded::{Format, encode, websocket_frame};
 use crate::outbox::{Bounds, Flushed, Pushed};
 
@@ -66,9 +67,9 @@ impl State {
         true
     }
 
-    /// The writer of a connection takes bytes again.
-    pub(super) fn unblock(&mut self, id: ConnectionId) {
-        if let Some(connection) = self.connections.get(id) {
+    /// The writer of a connection may take bytes again.
+    pub fn unblock(&mut self, id: ConnectionId) {
+        if let Some(connection) = self.connections.get(id).filter(|connection| connection.blocked) {
             connection.blocked = false;
             self.flush_at(id.index);
         }
@@ -95,8 +96,8 @@ impl State {
             Ok(Flushed::Blocked) => {
                 connection.blocked = true;
                 let wire = Rc::clone(&connection.wire);
-                if let Some(id) = self.connections.id_at(index) {
-                    self.effects.push(Effect::AwaitWritable(id, wire));
+                if let (Wire::Pipe(_), Some(id)) = (&*wire, self.connections.id_at(index)) {
+                    self.effects.push(Effect::AwaitRoom(id, wire));
                 }
             }
             Err(error) => {

@@ -14,6 +14,7 @@ use super::mail::{ConnectionReport, Delivery, Mail, MailboxReader, ShardReport};
 use super::state::{Effect, State};
 use super::timers::Drain;
 use super::wheel::TICK_MS;
+use super::wire::Wire;
 use super::{ConnectionId, Goodbye};
 use crate::clock::Clock;
 use crate::deliver::Interest;
@@ -88,8 +89,10 @@ impl Shard {
     fn start_effect(self: &Rc<Self>, effect: Effect) {
         let shard = Rc::clone(self);
         match effect {
-            Effect::AwaitWritable(id, wire) => drop(spawn_local(async move {
-                wire.writable().await;
+            Effect::AwaitRoom(id, wire) => drop(spawn_local(async move {
+                if let Wire::Pipe(pipe) = &*wire {
+                    pipe.writable().await;
+                }
                 shard.with(|state| state.unblock(id));
             })),
             Effect::Attach(channel, kind) => drop(spawn_local(async move {

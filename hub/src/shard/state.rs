@@ -27,8 +27,8 @@ use crate::outbox::Bounds;
 /// Something to do that needs waiting.
 #[derive(Debug)]
 pub(super) enum Effect {
-    /// Flush the connection when its writer takes more.
-    AwaitWritable(ConnectionId, Rc<Wire>),
+    /// Flush the connection when its pipe has room.
+    AwaitRoom(ConnectionId, Rc<Wire>),
     /// Register the shard's interest.
     Attach(ChannelKey, crate::namespace::LogKind),
     /// End it.
@@ -257,6 +257,10 @@ impl State {
         if let Some(known) = self.channels.get(slot) {
             let place = known.subscribers.len() as u32;
             known.subscribers.push(Subscriber { attach: None, connection: id.index, flags: flags | CATCHING });
+            if connection.subscriptions.capacity() == 0 {
+                // Many have one for good.
+                connection.subscriptions.reserve_exact(1);
+            }
             connection.subscriptions.push(Subscription { slot, place, serial, gate: Some(Box::new(Gate::default())) });
             answer_or_wait(known.open, opened, &mut known.waiting);
             if let (true, Some(user)) = (known.presence, user) {

@@ -73,6 +73,7 @@ impl State {
         let tick = self.wheel.tick();
         let (heartbeat_ms, sse_ms) = (self.limits.heartbeat_ms, self.limits.sse_heartbeat_ms);
         let Some(connection) = self.connections.get(id).filter(|connection| connection.is_open()) else { return };
+        connection.outbox.release();
         let idle_ms = (tick - connection.active) * TICK_MS;
         if connection.format == Format::Sse {
             if idle_ms >= sse_ms {

@@ -1,17 +1,17 @@
 //! Where the bytes of a connection go: a socket, or a pipe.
 
-use std::io::{self, IoSlice};
+use std::io::{self, IoSlice, Write};
 use std::net::Shutdown;
 
+use mio::net::TcpStream;
 use socket2::SockRef;
-use tokio::net::TcpStream;
 
 use super::pipe::PipeWriter;
 
 /// The writable end of a connection.
 #[derive(Debug)]
 pub enum Wire {
-    /// A socket taken back after its upgrade.
+    /// A socket taken back after its upgrade. Whoever watches it says when it takes bytes again.
     Socket(TcpStream),
     /// The body of a response, or a simulated network.
     Pipe(PipeWriter),
@@ -21,17 +21,15 @@ impl Wire {
     /// Writes what fits now; `WouldBlock` when nothing does.
     pub fn try_write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         match self {
-            Self::Socket(socket) => socket.try_write_vectored(slices),
+            Self::Socket(socket) => {
+                let mut writer: &TcpStream = socket;
+                // Most often it is one, and sending that costs the kernel less.
+                match slices {
+                    [one] => writer.write(one),
+                    several => writer.write_vectored(several),
+                }
+            }
             Self::Pipe(pipe) => pipe.try_write_vectored(slices),
-        }
-    }
-
-    /// Waits until a write may succeed.
-    pub async fn writable(&self) {
-        match self {
-            // An error shows again at the write that follows.
-            Self::Socket(socket) => drop(socket.writable().await),
-            Self::Pipe(pipe) => pipe.writable().await,
         }
     }
 

@@ -83,6 +83,11 @@ impl Inbound {
         }
         Ok(Fed::All)
     }
+
+    /// Whether it stands between two messages: then nothing of it has to be kept.
+    pub(super) fn is_idle(&self) -> bool {
+        self.parser.is_none() && self.boundary.is_between_messages()
+    }
 }
 
 /// How far the bytes went.

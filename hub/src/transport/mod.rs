@@ -1,12 +1,15 @@
 //! Transports: how clients reach the shards. The only modules, beside the internal API, that know axum, hyper and sockets.
 //!
 //! Read in this order: the accept loop ([`listener`]), the routes of the public port ([`public`]), WebSockets
-//! (`websocket` over `codec`) and server-sent events (`sse`), and what goes with them (`pages`, `problem`).
+//! (`websocket`, then `sockets`, `hearing` over `codec`) and server-sent events (`sse`), and what goes with them (`pages`,
+//! `problem`).
 
 pub mod listener;
 pub mod public;
 
 mod codec;
+mod hearing;
+mod sockets;
 mod sse;
 mod websocket;
 
@@ -15,13 +18,15 @@ mod pages;
 pub mod problem;
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use axum::body::Bytes;
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::spawn_local;
 
-use self::websocket::Reading;
+use self::hearing::Hearing;
+use self::sockets::Sockets;
 use crate::admission::Admission;
 use crate::session::{AttachError, Services, StreamRequest, open_stream};
 use crate::shard::Shard;
@@ -59,16 +64,19 @@ pub(crate) const INTAKE: usize = 1_024;
 
 /// Takes over what the handlers hand to a shard, until they are gone.
 pub(crate) async fn take_in(shard: Rc<Shard>, services: Services, mut intake: mpsc::Receiver<Intake>) {
-    let reading = Reading::new(services.limits.frame_bytes);
+    let slice = Duration::from_micros(services.limits.slice_us);
     // One for the shard: a connection keeps a pointer.
     let services = Rc::new(services);
+    let hearing = Hearing::new(Rc::clone(&shard), Rc::clone(&services));
+    let sockets = match Sockets::start(Rc::clone(&shard), hearing, slice) {
+        Ok(sockets) => sockets,
+        Err(error) => return tracing::error!(%error, "a shard can not watch its sockets"),
+    };
     while let Some(next) = intake.recv().await {
-        let (shard, services) = (Rc::clone(&shard), Rc::clone(&services));
         match next {
-            Intake::Socket(upgraded) => {
-                spawn_local(websocket::serve(shard, services, Rc::clone(&reading), upgraded));
-            }
+            Intake::Socket(upgraded) => sockets.serve(upgraded),
             Intake::Stream(request, reply) => {
+                let (shard, services) = (Rc::clone(&shard), Rc::clone(&services));
                 spawn_local(async move {
                     // Whoever asked may have gone; then the pipe has, and the stream ends by itself.
                     let _ = reply.send(open_stream(&shard, &services, *request).await);

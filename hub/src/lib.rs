@@ -14,6 +14,7 @@ pub mod publish;
 
 pub mod guarded;
 pub mod logs;
+pub mod questions;
 
 pub mod broker;
 pub mod deliver;

@@ -8,6 +8,7 @@ use hubbub_protocol::{GapReason, Position, Range};
 
 use crate::broker::{Broker, BrokerError};
 use crate::namespace::{LogKind, Namespace};
+use crate::questions::Questions;
 
 /// Erased messages that one page of history walks over at once.
 const ERASED_AT_ONCE: u32 = 512;
@@ -63,12 +64,14 @@ pub struct Resumption {
 pub struct Logs {
     broker: Arc<dyn Broker>,
     store: Arc<dyn Store>,
+    /// Old positions that somebody wants to go on from. After a restart that began a new epoch, everybody asks for the same few.
+    resuming: Questions<(ChannelKey, Position), Result<Resumption, LogError>>,
 }
 
 impl Logs {
     /// Joins the two holders of logs.
     pub fn new(broker: Arc<dyn Broker>, store: Arc<dyn Store>) -> Self {
-        Self { broker, store }
+        Self { broker, store, resuming: Questions::default() }
     }
 
     /// Appends. A durable append is enqueued at once, before the future is polled; a window's at its first poll. `None`
@@ -147,8 +150,22 @@ impl Logs {
         self.heads(kind, std::slice::from_ref(channel)).await?.pop().ok_or_else(|| no_log(channel))
     }
 
-    /// Where somebody who saw everything up to `position` goes on.
+    /// Where somebody who saw everything up to `position` goes on. Those who ask the same at once are answered together.
     pub async fn resume(
+        &self,
+        kind: LogKind,
+        channel: &ChannelKey,
+        position: Position,
+    ) -> Result<Resumption, LogError> {
+        let about = (channel.clone(), position);
+        let answer = self.resuming.ask(about, || {
+            let (logs, channel) = (self.clone(), channel.clone());
+            async move { logs.resumption_of(kind, &channel, position).await }
+        });
+        answer.await.unwrap_or_else(|| Err(LogError::Failed("a question to the log ended unexpectedly".into())))
+    }
+
+    async fn resumption_of(
         &self,
         kind: LogKind,
         channel: &ChannelKey,

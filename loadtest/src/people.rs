@@ -24,7 +24,7 @@ use crate::{LoadError, during, fleet};
 /// How often a process says how far it is.
 const PACE: Duration = Duration::from_millis(50);
 
-/// What the people of one process do: all subscribe to one channel of a development hub.
+/// What the people of one process do: each subscribes to one channel of a development hub.
 #[derive(Args, Clone, Debug)]
 pub struct PeopleArgs {
     /// The public port.
@@ -36,6 +36,9 @@ pub struct PeopleArgs {
     /// Their channel.
     #[arg(long)]
     pub channel: ChannelName,
+    /// Rooms that they are spread over: person n listens to `<channel>-<n modulo rooms>`. 0: all to the channel itself.
+    #[arg(long, default_value_t = 0)]
+    pub rooms: usize,
     /// Tells the processes of a run apart.
     #[arg(long)]
     pub run: u8,
@@ -91,7 +94,10 @@ impl PeopleArgs {
             subscribers: self.subscribers,
             threads: 1,
             in_flight: self.in_flight,
-            channels: Channels::Shared(self.channel.clone()),
+            channels: match self.rooms {
+                0 => Channels::Shared(self.channel.clone()),
+                rooms => Channels::Rooms(format!("{}-", self.channel), rooms),
+            },
             tokens: &fleet::tokens(),
             token_each: true,
             stamps: Some(Stamps { data_bytes: self.data_bytes }),
@@ -189,11 +195,12 @@ pub(crate) fn histogram(buckets: &[(u64, u64)]) -> Histogram<u64> {
 
 impl PeopleArgs {
     fn flags(&self) -> Vec<String> {
-        let Self { public, subscribers, channel, run, in_flight, data_bytes, zero_unix_ns } = self;
-        let flags: [(&str, &dyn std::fmt::Display); 7] = [
+        let Self { public, subscribers, channel, rooms, run, in_flight, data_bytes, zero_unix_ns } = self;
+        let flags: [(&str, &dyn std::fmt::Display); 8] = [
             ("public", public),
             ("subscribers", subscribers),
             ("channel", channel),
+            ("rooms", rooms),
             ("run", run),
             ("in-flight", in_flight),
             ("data-bytes", data_bytes),

@@ -241,7 +241,7 @@ impl Acked {
         Self { offsets, latency: empty_latency(), lateness: empty_latency(), retries: 0, elapsed: Duration::ZERO }
     }
 
-    /// That of several runs over the same channels together.
+    /// That of several runs together: over the same channels, of which later runs may know more.
     pub fn of(runs: Vec<Self>) -> Self {
         let mut runs = runs.into_iter();
         let first = runs.next().unwrap_or_else(|| Self::empty(0));
@@ -251,7 +251,9 @@ impl Acked {
         })
     }
 
+    /// The other may have gone to more channels behind these.
     fn add(&mut self, other: Self) {
+        self.offsets.resize(self.offsets.len().max(other.offsets.len()), Vec::new());
         for (all, part) in self.offsets.iter_mut().zip(other.offsets) {
             all.extend(part);
         }

@@ -2,9 +2,11 @@
 //! result.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 use axum::Json;
 use axum::extract::State;
+use futures_util::future::join_all;
 use hubbub_protocol::limits::BATCH;
 use hubbub_protocol::{ChannelName, ErrorCode};
 use serde::{Deserialize, Serialize};
@@ -13,10 +15,10 @@ use utoipa::ToSchema;
 
 use super::Api;
 use super::caller::{Caller, IdempotencyKey, ItemKeys, Turn};
-use super::publish::{PublishAnswer, PublishRequest, begin, draft_of, fault};
+use super::publish::{PublishAnswer, PublishRequest, begin, draft_of, to_its_end};
 use super::request::Body;
 use crate::auth::service::{Scope, Service};
-use crate::publish::Draft;
+use crate::publish::{Draft, PublishError, Published};
 use crate::transport::problem::Problem;
 
 /// Many messages.
@@ -145,29 +147,43 @@ async fn publish_all(
 ) -> Result<Json<ManyAnswer>, Problem> {
     // All at once, so that a batch is published whole or refused whole; a count fits, there are at most 1,000.
     api.services.rates.take(service.tenant(), None, drafts.len() as u32).await?;
-    let begun: Vec<_> = drafts
-        .map(|draft| {
-            let (channel, draft) = draft?;
-            let publishing = begin(api, service, &channel, draft)?;
-            Ok::<_, Problem>((channel, publishing))
-        })
-        .collect();
-    // In a task of its own: a caller that hangs up must not leave a message half published.
-    let results = tokio::spawn(async move {
-        let mut results = Vec::with_capacity(begun.len());
-        for item in begun {
-            let published = match item {
-                Ok((channel, publishing)) => {
-                    publishing.await.map(|published| PublishAnswer::new(channel, published)).map_err(Problem::from)
-                }
-                Err(problem) => Err(problem),
+    let (mut results, mut chains) = (Vec::with_capacity(drafts.len()), Chains::new());
+    for (index, draft) in drafts.enumerate() {
+        let begun = draft.and_then(|(channel, draft)| Ok((begin(api, service, &channel, draft)?, channel)));
+        results.push(match begun {
+            Err(problem) => Some(ItemAnswer::Problem { problem }),
+            Ok((publishing, channel)) => {
+                chains.entry(channel).or_default().push((index, publishing));
+                None
+            }
+        });
+    }
+    for (index, answer) in to_its_end(answers(chains)).await? {
+        results[index] = Some(answer);
+    }
+    // Each was refused above or is in a chain.
+    Ok(Json(ManyAnswer { results: results.into_iter().flatten().collect() }))
+}
+
+/// The publishes of each channel, with their places in the request.
+type Chains<P> = HashMap<ChannelName, Vec<(usize, P)>>;
+
+/// Those of one channel one after the other, so that they keep their order whatever happens to one; channels side by side, so
+/// that a log which is a round trip away is asked by all of them at once.
+async fn answers<P>(chains: Chains<P>) -> Vec<(usize, ItemAnswer)>
+where
+    P: Future<Output = Result<Published, PublishError>> + Send,
+{
+    let chains = chains.into_iter().map(|(channel, chain)| async move {
+        let mut answers = Vec::with_capacity(chain.len());
+        for (index, publishing) in chain {
+            let answer = match publishing.await {
+                Ok(published) => ItemAnswer::Published(PublishAnswer::new(channel.clone(), published)),
+                Err(error) => ItemAnswer::Problem { problem: error.into() },
             };
-            results.push(match published {
-                Ok(published) => ItemAnswer::Published(published),
-                Err(problem) => ItemAnswer::Problem { problem },
-            });
+            answers.push((index, answer));
         }
-        results
+        answers
     });
-    Ok(Json(ManyAnswer { results: results.await.map_err(|_| fault())? }))
+    join_all(chains).await.into_iter().flatten().collect()
 }

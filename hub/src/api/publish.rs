@@ -1,6 +1,8 @@
 //! Publishing one message: into a channel, or to a user.
 
 use std::borrow::Cow;
+use std::future::poll_fn;
+use std::task::Poll;
 
 use axum::Json;
 use axum::extract::State;
@@ -140,8 +142,7 @@ async fn publish_one(
     draft.key = key.with(draft.key)?;
     api.services.rates.take(&permit.channel().tenant, None, 1).await?;
     let publishing = api.services.publisher.publish(permit, draft);
-    // In a task of its own: a caller that hangs up must not leave a message half published.
-    let published = tokio::spawn(publishing).await.map_err(|_| fault())??;
+    let published = to_its_end(publishing).await??;
     Ok(Json(PublishAnswer::new(permit.name().clone(), published)))
 }
 
@@ -192,8 +193,21 @@ impl PublishAnswer {
     }
 }
 
+/// Drives what was begun to its end. What is done at once, as everything that stays in this process is, costs no task; the rest
+/// goes on in a task of its own: a caller that hangs up must not leave a message half published.
+pub(super) async fn to_its_end<T>(begun: impl Future<Output = T> + Send + 'static) -> Result<T, Problem>
+where
+    T: Send + 'static,
+{
+    let mut begun = Box::pin(begun);
+    match poll_fn(|context| Poll::Ready(begun.as_mut().poll(context))).await {
+        Poll::Ready(done) => Ok(done),
+        Poll::Pending => tokio::spawn(begun).await.map_err(|_| fault()),
+    }
+}
+
 /// The task of a publish panicked.
-pub(super) fn fault() -> Problem {
+fn fault() -> Problem {
     Problem::new(ErrorCode::Internal, "the publish ended unexpectedly; try again with the same key")
 }
 

@@ -22,6 +22,7 @@ pub use follow::Follow;
 
 use self::task::{Plan, Tokens, Ways};
 use self::worker::Worker;
+use crate::audit::AuditSum;
 use crate::connection::End;
 use crate::plan::cast::Role;
 use crate::socket::{self, Dial};
@@ -81,6 +82,15 @@ pub struct Outcome {
     pub left: u64,
     /// How connections ended otherwise.
     pub ends: Vec<End>,
+}
+
+impl Outcome {
+    /// The sum of the accounts, each up to the head of its channel.
+    pub fn audit(&self, heads: &[u64]) -> AuditSum {
+        let head = |follow: &Follow| heads.get(follow.channel).copied().unwrap_or(0);
+        let each = self.follows.iter().map(|follow| AuditSum::of([&follow.audit], head(follow)));
+        each.fold(AuditSum::default(), AuditSum::plus)
+    }
 }
 
 type Running = JoinHandle<Result<Outcome, LoadError>>;

@@ -94,6 +94,7 @@ impl HundredThousandArgs {
                 public: places[worker % places.len()].public,
                 subscribers: (worker..self.connections).step_by(workers).count(),
                 channel: channel.clone(),
+                rooms: 0,
                 run: first_run + worker as u8,
                 in_flight: self.flags.in_flight.div_ceil(workers),
                 data_bytes: STAMPS.data_bytes,

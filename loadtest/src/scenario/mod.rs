@@ -4,14 +4,18 @@ mod beside;
 mod cross_node;
 mod durable_rate;
 mod fanout;
+mod growth;
 mod hundred_thousand;
 mod idle;
+mod ingest;
 mod open_cost;
+mod paced;
 mod rolling;
 mod rounds;
 mod saturation;
 mod slow_reader;
 mod stalled;
+mod storm;
 mod streams;
 
 use std::time::Duration;
@@ -32,12 +36,15 @@ use crate::token::TokenMaker;
 pub use cross_node::CrossNodeArgs;
 pub use durable_rate::DurableRateArgs;
 pub use fanout::FanoutArgs;
+pub use growth::GrowthArgs;
 pub use hundred_thousand::HundredThousandArgs;
 pub use idle::IdleArgs;
+pub use ingest::IngestArgs;
 pub use open_cost::OpenCostArgs;
 pub use rolling::RollingArgs;
 pub use saturation::SaturationArgs;
 pub use slow_reader::SlowReaderArgs;
+pub use storm::StormArgs;
 pub use streams::StreamsArgs;
 
 /// A scenario with its flags.
@@ -63,6 +70,12 @@ pub enum Scenario {
     DurableRate(DurableRateArgs),
     /// Restarts every node of a fleet under people and traffic: nobody may lose anything.
     Rolling(RollingArgs),
+    /// Messages a second that are taken in batches into window channels.
+    Ingest(IngestArgs),
+    /// Kills a node under very many people who come back and resume shared durable channels.
+    Storm(StormArgs),
+    /// What a delivery and a connection cost when a fleet grows.
+    Growth(GrowthArgs),
 }
 
 impl Scenario {
@@ -79,6 +92,9 @@ impl Scenario {
             Self::CrossNode(args) => args.run(),
             Self::DurableRate(args) => args.run(),
             Self::Rolling(args) => args.run(),
+            Self::Ingest(args) => args.run(),
+            Self::Storm(args) => args.run(),
+            Self::Growth(args) => args.run(),
         }
     }
 }

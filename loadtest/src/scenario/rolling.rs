@@ -10,7 +10,6 @@ use hubbub_local::postgres;
 
 use super::{parse_channel, quantile_ms};
 use crate::LoadError;
-use crate::audit::AuditSum;
 use crate::connection::Stamps;
 use crate::fleet::{self, Fleet, FleetFlags, Shape};
 use crate::report::Report;
@@ -22,7 +21,7 @@ const NGINX_CONNECTIONS: usize = 19_000;
 /// Beyond the window of the drain, before somebody who is not back is given up.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// What a client causes to be read from the store; heads of many channels at once are the sweep's.
-const READS: &[&str] = &["read", "continuity"];
+pub(super) const READS: &[&str] = &["read", "continuity"];
 
 /// The flags of `rolling`.
 #[derive(Args, Debug)]
@@ -193,9 +192,7 @@ impl RollingArgs {
             report.fail(wrong);
             acked.offsets.iter().map(|offsets| offsets.iter().copied().max().unwrap_or(0)).collect()
         });
-        let audit = seen.follows.iter().fold(AuditSum::default(), |sum, follow| {
-            sum.plus(AuditSum::of([&follow.audit], heads.get(follow.channel).copied().unwrap_or(0)))
-        });
+        let audit = seen.audit(&heads);
         let back_ms = restarts.back_ms.iter().copied().fold(0.0, f64::max);
         let [p50, p99, most] = [0.5, 0.99, 1.0].map(|quantile| quantile_ms(&seen.interruptions, quantile));
         let allowed = (self.channels * self.nodes * restarts.back_ms.len()) as u64;
@@ -240,6 +237,7 @@ impl RollingArgs {
     }
 }
 
-fn store_reads(internal: std::net::SocketAddr, questions: &[&str]) -> Result<u64, LoadError> {
+/// Questions to the store by one process so far.
+pub(super) fn store_reads(internal: std::net::SocketAddr, questions: &[&str]) -> Result<u64, LoadError> {
     fleet::publisher(internal)?.counter("hubbub_store_reads_total", questions)
 }

@@ -20,6 +20,11 @@ impl Rounds {
         self.0.get(self.0.len() / 2).copied().unwrap_or(f64::NAN)
     }
 
+    /// The highest. Not a number where there was no round.
+    pub(super) fn most(&self) -> f64 {
+        self.0.last().copied().unwrap_or(f64::NAN)
+    }
+
     /// The middle one, and behind it the lowest and the highest where there are several.
     pub(super) fn text(&self, digits: usize) -> String {
         let median = self.median();

@@ -1,23 +1,30 @@
-//! Many SSE streams that do nothing: memory for each, and one broadcast to every one.
+//! Many SSE streams that do nothing: memory for each, and one broadcast to every one. Then some streams with `max_rate` over a
+//! channel that changes faster: no second may bring more than that, every message must be accounted for as received or
+//! skipped, and the latest must come last.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::Args;
 
+use super::paced::Paced;
 use super::{Run, parse_channel};
 use crate::LoadError;
 use crate::hub::Hub;
 use crate::options::Target;
 use crate::process::pss_bytes;
+use crate::publisher::{Item, Taken};
 use crate::report::Report;
+use crate::schedule::Schedule;
 use crate::socket::{Dial, source};
 
 /// How long one answer may take.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// What ends the first event of a stream.
 const OPENED: &[u8] = b"\"type\":\"open\"";
+/// A stream to which nothing comes for so long after the changes has got all.
+const QUIET: Duration = Duration::from_secs(3);
 /// What the broadcast is found by.
 const MARK: &str = "all-streams";
 
@@ -38,6 +45,18 @@ pub struct StreamsArgs {
     /// Most memory (PSS) for each stream, in bytes.
     #[arg(long)]
     max_pss_bytes: Option<f64>,
+    /// Streams with `max_rate`, at most 200. 0 leaves them out.
+    #[arg(long, default_value_t = 0)]
+    paced: usize,
+    /// Their `max_rate`, in flushes a second.
+    #[arg(long, default_value_t = 2)]
+    max_rate: u32,
+    /// How often their channel changes, in messages a second.
+    #[arg(long, default_value_t = 50.0)]
+    changes: f64,
+    /// How long, in seconds.
+    #[arg(long, default_value_t = 10)]
+    changes_s: u64,
 }
 
 impl StreamsArgs {
@@ -69,11 +88,37 @@ impl StreamsArgs {
         if receivers != self.streams {
             report.fail(format!("the broadcast reached {receivers} of {}", self.streams));
         }
-        report.figure(format!(
-            "streams: {} idle, {each:.0} bytes of PSS for each, broadcast to {receivers}",
-            self.streams
-        ));
+        let mut figure =
+            format!("streams: {} idle, {each:.0} bytes of PSS for each, broadcast to {receivers}", self.streams);
+        if self.paced > 0 {
+            figure += &format!("; {}", self.pace(&run, &dial, &mut report)?);
+        }
+        report.figure(figure);
         report.finish(self.target.json.as_deref())
+    }
+}
+
+impl StreamsArgs {
+    /// Streams with `max_rate` while their channel changes; the part of the figure.
+    fn pace(&self, run: &Run<'_>, dial: &Dial, report: &mut Report) -> Result<String, LoadError> {
+        let plan = Paced { channel: "feed:paced".to_owned(), max_rate: self.max_rate, until_quiet: QUIET };
+        let streams = (0..self.paced.min(200)).map(|_| plan.open(dial)).collect::<Result<Vec<_>, _>>()?;
+        let readers: Vec<_> = streams.into_iter().map(|stream| std::thread::spawn(move || stream.read())).collect();
+        let (mut publisher, schedule, begin) = (run.publisher()?, Schedule::new(self.changes), Instant::now());
+        let mut head = 0;
+        for number in 0..schedule.count(Duration::from_secs(self.changes_s)) {
+            std::thread::sleep(schedule.due(number).saturating_sub(begin.elapsed()));
+            let item = Item { channel: &plan.channel, data: number.to_string(), conflate_key: Some(0) };
+            match publisher.publish_items(&[item])?.pop() {
+                Some(Taken::Accepted(offset)) => head = offset,
+                other => return Err(LoadError::Api(format!("a change was not taken: {other:?}"))),
+            }
+        }
+        let accounts = readers
+            .into_iter()
+            .map(|reader| reader.join().map_err(|_| LoadError::Start("a reader panicked".into()))?);
+        let accounts = accounts.collect::<Result<Vec<_>, _>>()?;
+        Ok(plan.judge(&accounts, head, report))
     }
 }
 

@@ -188,7 +188,7 @@ impl Lane {
         let items: Vec<_> = posts.iter().map(|(due, post)| self.item(&plan, *due, post)).collect();
         let count = items.len() as u64;
         self.published.sent.fetch_add(count, Ordering::Relaxed);
-        let taken = match self.connected().and_then(|open| open.publish(&items)) {
+        let taken = match self.connected().and_then(|open| open.publish(&items, posts)) {
             Ok(taken) => taken,
             Err(error) => {
                 self.published.refused.fetch_add(count, Ordering::Relaxed);
@@ -219,8 +219,7 @@ impl Lane {
         *number += 1;
         let due_ns = (plan.begin + due).saturating_duration_since(plan.zero).as_nanos() as u64;
         let data = Stamp { due_ns, number: *number }.data(post.data_bytes);
-        let (index, channel) = (post.channel, plan.cast.names[post.channel].as_str());
-        Item { channel, index, data, conflate_key: post.conflate_key }
+        Item { channel: plan.cast.names[post.channel].as_str(), data, conflate_key: post.conflate_key }
     }
 
     fn connected(&mut self) -> Result<&mut Open, LoadError> {
@@ -257,10 +256,14 @@ impl Open {
         }
     }
 
-    fn publish(&mut self, items: &[Item<'_>]) -> Result<Vec<Taken>, LoadError> {
+    fn publish(&mut self, items: &[Item<'_>], posts: &[(Duration, Post)]) -> Result<Vec<Taken>, LoadError> {
         match self {
             Self::Hub(publisher) => publisher.publish_items(items),
-            Self::Target(outlet) => outlet.publish(items),
+            Self::Target(outlet) => {
+                // Who is not a hub has other names for channels.
+                let items = items.iter().zip(posts).map(|(item, (_, post))| (post.channel, item.data.as_str()));
+                outlet.publish(&items.collect::<Vec<_>>())
+            }
         }
     }
 

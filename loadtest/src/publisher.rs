@@ -20,8 +20,6 @@ pub struct Publisher {
 pub struct Item<'a> {
     /// The channel.
     pub channel: &'a str,
-    /// Which of the channels of the run it is.
-    pub index: usize,
     /// JSON.
     pub data: String,
     /// The conflate key.
@@ -81,7 +79,7 @@ impl Publisher {
 
     /// Publishes several different messages in one request; what became of each.
     pub fn publish_items(&mut self, items: &[Item<'_>]) -> Result<Vec<Taken>, LoadError> {
-        let texts = items.iter().map(|Item { channel, data, conflate_key, .. }| match conflate_key {
+        let texts = items.iter().map(|Item { channel, data, conflate_key }| match conflate_key {
             Some(key) => format!(r#"{{"channel":"{channel}","data":{data},"conflate_key":"key-{key}"}}"#),
             None => format!(r#"{{"channel":"{channel}","data":{data}}}"#),
         });

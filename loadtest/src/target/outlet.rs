@@ -10,7 +10,7 @@ use super::spoken::{Request, Way};
 use super::template::{Name, Values};
 use crate::frame::{self, Carry, client_frame};
 use crate::http::{Exchange, Server};
-use crate::publisher::{Item, Taken, shortened};
+use crate::publisher::{Taken, shortened};
 use crate::tls::Stream;
 use crate::{LoadError, during};
 
@@ -50,10 +50,10 @@ impl Outlet {
         }
     }
 
-    /// Publishes several messages; what became of each.
-    pub fn publish(&mut self, items: &[Item<'_>]) -> Result<Vec<Taken>, LoadError> {
+    /// Publishes several messages, each with the index of its channel; what became of each.
+    pub fn publish(&mut self, items: &[(usize, &str)]) -> Result<Vec<Taken>, LoadError> {
         match self {
-            Self::Http(requests) => items.iter().map(|item| requests.publish(item)).collect(),
+            Self::Http(requests) => items.iter().map(|(channel, data)| requests.publish(*channel, data)).collect(),
             Self::Socket(socket) => socket.publish(items),
         }
     }
@@ -81,7 +81,7 @@ impl Requests {
         Ok(Self { server: server.clone(), exchange: Exchange::connect(server)?, entry: entry.clone(), sent: 0 })
     }
 
-    fn publish(&mut self, item: &Item<'_>) -> Result<Taken, LoadError> {
+    fn publish(&mut self, channel: usize, data: &str) -> Result<Taken, LoadError> {
         if self.exchange.is_over() {
             self.exchange = Exchange::connect(&self.server)?;
         }
@@ -90,10 +90,10 @@ impl Requests {
             return Err(LoadError::Api("no request is described".into()));
         };
         self.sent += 1;
-        let (id, bytes) = (self.sent.to_string(), item.data.len().to_string());
-        let values = Values::default().with(Name::Channel, &language.channels[item.index]).with(Name::Id, &id);
+        let (id, bytes) = (self.sent.to_string(), data.len().to_string());
+        let values = Values::default().with(Name::Channel, &language.channels[channel]).with(Name::Id, &id);
         let values = values.with(Name::ApiKey, &self.entry.api_key);
-        let body = request.body.fill(&values.with(Name::Data, &item.data).with(Name::Bytes, &bytes));
+        let body = request.body.fill(&values.with(Name::Data, data).with(Name::Bytes, &bytes));
         let (path, headers) = head(request, &values, &body, &language.secret);
         let answer = self.exchange.ask(&request.method, &path, &headers, &body)?;
         let text = answer.body.as_bytes();
@@ -172,10 +172,10 @@ impl Socket {
         self.wait(|socket| socket.live)
     }
 
-    fn publish(&mut self, items: &[Item<'_>]) -> Result<Vec<Taken>, LoadError> {
+    fn publish(&mut self, items: &[(usize, &str)]) -> Result<Vec<Taken>, LoadError> {
         let (mut frames, mut answered, before) = (Vec::new(), 0, self.accepted);
-        for item in items {
-            let described = self.dialogue.publish(item.index, &item.data, SERVICE);
+        for (channel, data) in items {
+            let described = self.dialogue.publish(*channel, data, SERVICE);
             let (frame, answer) = described.ok_or_else(|| LoadError::Api("no frame is described".into()))?;
             frames.extend(frame);
             answered += u64::from(answer);

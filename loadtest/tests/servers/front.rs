@@ -1,9 +1,9 @@
 //! nginx that ends TLS in front of a server, as it stands in front of many; with a certificate of its own for `localhost`.
 
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::io::{BufRead, BufReader};
+use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
@@ -42,7 +42,7 @@ impl Front {
             .collect();
         // One process, so that it ends as one.
         let text = format!(
-            "daemon off;\nmaster_process off;\npid {path}/nginx.pid;\nerror_log stderr warn;\nevents {{}}\n\
+            "daemon off;\nmaster_process off;\npid {path}/nginx.pid;\nerror_log stderr notice;\nevents {{}}\n\
              http {{\naccess_log off;\n{temporary}{}{}}}\n",
             at(socket, server.socket),
             at(http, server.http)
@@ -51,19 +51,26 @@ impl Front {
         std::fs::write(&file, text).expect("written");
         let program = if Path::new("/usr/sbin/nginx").is_file() { "/usr/sbin/nginx" } else { "nginx" };
         let mut command = Command::new(program);
-        command.args(["-e", "stderr", "-p"]).arg(folder.path()).arg("-c").arg(&file).stdin(Stdio::null());
+        command
+            .args(["-e", "stderr", "-p"])
+            .arg(folder.path())
+            .arg("-c")
+            .arg(&file)
+            .stdin(Stdio::null())
+            .stderr(Stdio::piped());
         let mut front = Self { nginx: command.spawn().expect("nginx is installed"), folder, socket, http };
         front.until_it_listens();
         front
     }
 
+    /// What it says next after it has begun to listen is how it will wait for events.
     fn until_it_listens(&mut self) {
-        let until = Instant::now() + Duration::from_secs(20);
-        while TcpStream::connect(("127.0.0.1", self.http)).is_err() {
-            assert!(self.nginx.try_wait().expect("a child").is_none(), "nginx ended");
-            assert!(Instant::now() < until, "nginx does not listen");
-            std::thread::sleep(Duration::from_millis(10));
-        }
+        let mut lines = BufReader::new(self.nginx.stderr.take().expect("piped")).lines().map_while(Result::ok);
+        let mut said = Vec::new();
+        let listens = lines.by_ref().inspect(|line| said.push(line.clone())).any(|line| line.contains("event method"));
+        assert!(listens, "nginx ended: {said:?}");
+        // Whatever it says later is read away, or it would block.
+        std::thread::spawn(move || lines.for_each(drop));
     }
 }
 

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use hubbub_loadtest::target::proof::{md5, signature};
+use hubbub_local::hub;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode};
 use serde_json::{Value, json};
 use servers::front::Front;
@@ -299,4 +300,23 @@ fn what_can_not_be_played_is_status_3_and_names_the_key() {
         assert_eq!((output.status.code(), report), (Some(3), Value::Null), "{arguments}: {said}");
         assert!(said.contains(why), "{arguments}: {said}");
     }
+}
+
+#[test]
+fn a_peer_that_is_missing_is_named_and_fails_and_the_hub_is_measured() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (out, hub) = (folder.path().join("out"), hub::default_binary().expect("the hub was built"));
+    let mut command = Command::new(PROGRAM);
+    command.arg("against").args(["bun", "socketio", "--people", "20", "--seconds", "1", "--set", "warm_up_s=0.2"]);
+    let done = command.arg("--hub").arg(hub).arg("--peers").arg(folder.path()).arg("--out").arg(&out).output();
+    let done = done.expect("the program was built");
+    let said = String::from_utf8_lossy(&done.stdout);
+    assert!(matches!(done.status.code(), Some(1 | 2)), "{said}");
+    for why in
+        ["MISSING: bun could not be measured: ", "MISSING: socketio could not be measured: ", "scripts/needs.sh peers"]
+    {
+        assert!(said.contains(why), "{why}: {said}");
+    }
+    assert!(said.lines().any(|line| line.starts_with("hubbub ")), "{said}");
+    assert!(out.join("hubbub.json").is_file() && out.join("comparison.html").is_file(), "{said}");
 }

@@ -2,7 +2,7 @@
 //! belongs to one lane, so that its messages stay in order; what is due at the same time goes into one request. Keeps the
 //! account of what was accepted; who receives it is not known here.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
@@ -197,6 +197,7 @@ impl Lane {
                 return std::thread::sleep(PAUSE);
             }
         };
+        self.give_back(posts, &taken);
         for ((_, post), taken) in posts.iter().zip(taken) {
             match taken {
                 Taken::Accepted(offset) => {
@@ -209,6 +210,21 @@ impl Lane {
                 Taken::Refused(why) => {
                     self.published.refused.fetch_add(1, Ordering::Relaxed);
                     self.fed.complaint.get_or_insert(why);
+                }
+            }
+        }
+    }
+
+    /// What was refused is no hole: it gives its number back, unless one behind it has gone out in the same request.
+    fn give_back(&mut self, posts: &[(Duration, Post)], taken: &[Taken]) {
+        let mut behind = HashSet::new();
+        for ((_, post), taken) in posts.iter().zip(taken).rev() {
+            match taken {
+                Taken::Accepted(_) => drop(behind.insert(post.channel)),
+                Taken::Refused(_) if behind.contains(&post.channel) => {}
+                Taken::Refused(_) => {
+                    let number = self.fed.heads.numbers.entry(post.channel).or_default();
+                    *number = number.saturating_sub(1);
                 }
             }
         }

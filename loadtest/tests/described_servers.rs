@@ -273,6 +273,7 @@ fn a_publish_that_is_refused_is_counted_and_said() {
     let (said, report) = broadcast("centrifugo", &server, "--api-key another-key --set drain_s=1");
     let counts = &report["counts"];
     assert_eq!(counts["refused"], counts["published"], "{said}");
+    assert_eq!(counts["lost"], 0, "what was refused is not lost: {said}");
     assert!(said.contains("401 Unauthorized") && said.contains("MISSED: refused"), "{said}");
 }
 

@@ -88,6 +88,10 @@ needs-cluster:
 needs-compare:
 	@scripts/needs.sh compare
 
+.PHONY: needs-peers
+needs-peers:
+	@scripts/needs.sh peers
+
 .PHONY: needs-test
 needs-test:
 	@scripts/needs.sh test
@@ -101,6 +105,13 @@ show: ## List the shows
 .PHONY: release-tools
 release-tools: needs-run
 	cargo build --release --quiet -p hubbub -p hubbub-loadtest
+
+# What hubbub-loadtest against is told: make compare ARGS="--people 5000 --rate 100 bun nats"
+ARGS :=
+
+.PHONY: compare
+compare: needs-peers release-tools ## The hub against Bun, NATS, Nchan and Socket.IO: one scenario, ratios, target/compare/comparison.html
+	$(LOADTEST) against --hub $(HUB) $(ARGS)
 
 .PHONY: show-first-chat
 show-first-chat: needs-test ## A fresh clone, `make run`, two browsers that chat and a dashboard that moves

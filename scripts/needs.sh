@@ -3,13 +3,14 @@
 # (root on Debian); elsewhere says the exact command and stops before anything is half done.
 #   scripts/needs.sh run       a C compiler, Node 20.19 or newer, and npm
 #   scripts/needs.sh cluster   the same, Redis, PostgreSQL and nginx
-#   scripts/needs.sh compare   what run needs, and Bun, which the hub is measured beside
+#   scripts/needs.sh compare   what run needs, and the peers from npm: Bun, which shows are measured beside, and Socket.IO
+#   scripts/needs.sh peers     what compare needs, NATS, and nginx with Nchan
 #   scripts/needs.sh test      the same, PgBouncer, openssl, iproute2, Chromium and cargo-nextest
 # Only the programs are wanted: tests and `make cluster` start private processes of their own. A service that comes with
 # a package is neither started nor left to start with the machine; services that were there before stay as they are.
 set -euo pipefail
 
-what=${1:?run, cluster, compare or test}
+what=${1:?run, cluster, compare, peers or test}
 packages=()
 services=()
 
@@ -51,6 +52,11 @@ if [ "$what" = cluster ] || [ "$what" = test ]; then
     fi
     want psql postgresql-client
     want_server nginx nginx
+fi
+if [ "$what" = peers ]; then
+    want_server nats-server nats-server
+    want_server nginx nginx
+    compgen -G '/usr/lib*/nginx/modules/ngx_nchan_module.so' >/dev/null || packages+=(libnginx-mod-nchan)
 fi
 if [ "$what" = test ]; then
     want_server pgbouncer pgbouncer
@@ -116,7 +122,7 @@ fi
 
 # Without the scripts of packages: the program lies in the package for this machine.
 peers=$(dirname "$0")/../loadtest/peers
-if [ "$what" = compare ] && [ "$peers/package-lock.json" -nt "$peers/node_modules/.package-lock.json" ]; then
+if { [ "$what" = compare ] || [ "$what" = peers ]; } && [ "$peers/package-lock.json" -nt "$peers/node_modules/.package-lock.json" ]; then
     say "installing the peers of loadtest/peers/package.json"
     npm --prefix "$peers" ci --ignore-scripts --no-audit --no-fund --loglevel error
     touch "$peers/node_modules/.package-lock.json"

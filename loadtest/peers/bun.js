@@ -10,7 +10,7 @@
 
 const BACKPRESSURE_LIMIT = 256 * 1024 * 1024;
 const TIME = 1_763_600_000_000;
-const EPOCH = "1000000000000000";
+const EPOCH = "1000000000000";
 const ID = "01K00000000000000000000000";
 
 const decoder = new TextDecoder();

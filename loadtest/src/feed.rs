@@ -1,9 +1,8 @@
-//! Publishes the messages of a scenario through the internal API, each when it is due, whatever became of those before. A channel
+//! Publishes the messages of a scenario through the internal API or a described server, each when it is due, whatever became of those before. A channel
 //! belongs to one lane, so that its messages stay in order; what is due at the same time goes into one request. Keeps the
 //! account of what was accepted; who receives it is not known here.
 
-use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
@@ -11,11 +10,13 @@ use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 
+use crate::http::Server;
 use crate::plan::cast::Cast;
 use crate::plan::posts::{Post, Posts};
 use crate::plan::stamp::Stamp;
 use crate::publisher::{Item, Publisher, Taken};
 use crate::schedule::Steps;
+use crate::target::outlet::{Entry, Outlet};
 use crate::worker::empty_latency;
 use crate::{LoadError, during};
 
@@ -28,9 +29,9 @@ const ROUND: Duration = Duration::from_millis(50);
 #[derive(Clone, Debug)]
 pub struct FeedPlan {
     /// The internal ports; each lane begins with one, in turns.
-    pub internals: Vec<SocketAddr>,
-    /// The API key.
-    pub api_key: String,
+    pub internals: Vec<Server>,
+    /// Through what.
+    pub through: Through,
     /// The channels.
     pub cast: Arc<Cast>,
     /// The messages.
@@ -47,6 +48,15 @@ pub struct FeedPlan {
     pub zero: Instant,
     /// The first message.
     pub first: u64,
+}
+
+/// What is published through.
+#[derive(Clone, Debug)]
+pub enum Through {
+    /// The internal API of hubs, with this key.
+    Hub(String),
+    /// A described server.
+    Target(Box<Entry>),
 }
 
 /// What was published so far, readable while it goes on.
@@ -100,7 +110,7 @@ impl Feed {
             let heads = Heads { offsets: only(&heads.offsets), numbers: only(&heads.numbers) };
             let fed = Fed { heads, lateness: empty_latency(), complaint: None };
             let (plan, published) = (Arc::clone(&plan), Arc::clone(&published));
-            let lane = Lane { plan, published, number, node: number, publisher: None, fed };
+            let lane = Lane { plan, published, number, node: number, open: None, fed };
             let builder = std::thread::Builder::new().name(format!("feed-{number}"));
             lanes.push(builder.spawn(move || lane.run()).map_err(during("thread"))?);
         }
@@ -128,13 +138,13 @@ impl Feed {
     }
 }
 
-/// One connection to the internal API.
+/// One connection.
 struct Lane {
     plan: Arc<FeedPlan>,
     published: Arc<Published>,
     number: usize,
     node: usize,
-    publisher: Option<Publisher>,
+    open: Option<Open>,
     fed: Fed,
 }
 
@@ -166,6 +176,7 @@ impl Lane {
                 continue;
             }
             let Some(due) = due else { break };
+            self.rest();
             std::thread::sleep(due.saturating_sub(plan.begin.elapsed()).min(ROUND));
             idle = true;
         }
@@ -177,15 +188,16 @@ impl Lane {
         let items: Vec<_> = posts.iter().map(|(due, post)| self.item(&plan, *due, post)).collect();
         let count = items.len() as u64;
         self.published.sent.fetch_add(count, Ordering::Relaxed);
-        let taken = match self.connected().and_then(|publisher| publisher.publish_items(&items)) {
+        let taken = match self.connected().and_then(|open| open.publish(&items, posts)) {
             Ok(taken) => taken,
             Err(error) => {
                 self.published.refused.fetch_add(count, Ordering::Relaxed);
                 self.fed.complaint.get_or_insert_with(|| error.to_string());
-                (self.publisher, self.node) = (None, self.node + 1);
+                (self.open, self.node) = (None, self.node + 1);
                 return std::thread::sleep(PAUSE);
             }
         };
+        self.give_back(posts, &taken);
         for ((_, post), taken) in posts.iter().zip(taken) {
             match taken {
                 Taken::Accepted(offset) => {
@@ -203,6 +215,21 @@ impl Lane {
         }
     }
 
+    /// What was refused is no hole: it gives its number back, unless one behind it has gone out in the same request.
+    fn give_back(&mut self, posts: &[(Duration, Post)], taken: &[Taken]) {
+        let mut behind = HashSet::new();
+        for ((_, post), taken) in posts.iter().zip(taken).rev() {
+            match taken {
+                Taken::Accepted(_) => drop(behind.insert(post.channel)),
+                Taken::Refused(_) if behind.contains(&post.channel) => {}
+                Taken::Refused(_) => {
+                    let number = self.fed.heads.numbers.entry(post.channel).or_default();
+                    *number = number.saturating_sub(1);
+                }
+            }
+        }
+    }
+
     fn item<'a>(&mut self, plan: &'a FeedPlan, due: Duration, post: &Post) -> Item<'a> {
         let number = self.fed.heads.numbers.entry(post.channel).or_default();
         *number += 1;
@@ -211,15 +238,56 @@ impl Lane {
         Item { channel: plan.cast.names[post.channel].as_str(), data, conflate_key: post.conflate_key }
     }
 
-    fn connected(&mut self) -> Result<&mut Publisher, LoadError> {
-        let publisher = match self.publisher.take() {
-            Some(publisher) => publisher,
+    fn connected(&mut self) -> Result<&mut Open, LoadError> {
+        let open = match self.open.take() {
+            Some(open) => open,
             None => {
                 let internals = &self.plan.internals;
-                Publisher::connect(internals[self.node % internals.len()], &self.plan.api_key)?
+                Open::at(&internals[self.node % internals.len()], &self.plan.through)?
             }
         };
-        Ok(self.publisher.insert(publisher))
+        Ok(self.open.insert(open))
+    }
+
+    /// While nothing is due.
+    fn rest(&mut self) {
+        // The next message will find out what is wrong with the connection.
+        if self.open.as_mut().is_some_and(|open| open.rest().is_err()) {
+            self.open = None;
+        }
+    }
+}
+
+/// An open connection.
+enum Open {
+    Hub(Publisher),
+    Target(Outlet),
+}
+
+impl Open {
+    fn at(server: &Server, through: &Through) -> Result<Self, LoadError> {
+        match through {
+            Through::Hub(api_key) => Publisher::at(server, api_key).map(Self::Hub),
+            Through::Target(entry) => Outlet::connect(server, entry).map(Self::Target),
+        }
+    }
+
+    fn publish(&mut self, items: &[Item<'_>], posts: &[(Duration, Post)]) -> Result<Vec<Taken>, LoadError> {
+        match self {
+            Self::Hub(publisher) => publisher.publish_items(items),
+            Self::Target(outlet) => {
+                // Who is not a hub has other names for channels.
+                let items = items.iter().zip(posts).map(|(item, (_, post))| (post.channel, item.data.as_str()));
+                outlet.publish(&items.collect::<Vec<_>>())
+            }
+        }
+    }
+
+    fn rest(&mut self) -> Result<(), LoadError> {
+        match self {
+            Self::Hub(_) => Ok(()),
+            Self::Target(outlet) => outlet.rest(),
+        }
     }
 }
 

@@ -3,6 +3,8 @@
 
 /// A text frame.
 pub const TEXT: u8 = 1;
+/// A frame of bytes.
+pub const BINARY: u8 = 2;
 /// A close frame.
 pub const CLOSE: u8 = 8;
 /// A ping of the WebSocket itself.

@@ -58,6 +58,19 @@ impl Hub {
         Self::spawn(command, None)
     }
 
+    /// Socket.IO: not spoken to as a hub, but found as one.
+    pub fn socketio(peers: &Path) -> Result<Self, LoadError> {
+        if !peers.join("node_modules/socket.io").is_dir() {
+            let wanted = peers.display();
+            return Err(LoadError::Start(format!(
+                "Socket.IO is missing in {wanted}; install it with: scripts/needs.sh peers"
+            )));
+        }
+        let mut command = Command::new("node");
+        command.arg(peers.join("socketio.js"));
+        Self::spawn(command, None)
+    }
+
     /// Starts a hub of this binary in development mode, with these settings by environment variables.
     pub fn start(program: &Path, env: &[(&str, &str)]) -> Result<Self, LoadError> {
         static RUNS: AtomicU32 = AtomicU32::new(0);

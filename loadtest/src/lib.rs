@@ -3,11 +3,12 @@
 //! The generator shares its machine with the hub, so it must be much cheaper: [`worker`] reads sockets into one
 //! buffer per thread, [`frame`] looks at headers and at the offset only, and nothing is allocated per message.
 //!
-//! Read in this order: what a run is aimed at ([`options`], [`hub`], [`fleet`], [`token`]); a socket and what comes over it
+//! Read in this order: what a run is aimed at ([`options`], [`hub`], [`fleet`], [`token`], or another server by its [`target`]); a socket and what comes over it
 //! ([`socket`], [`frame`], [`connection`], [`audit`]); many of them ([`worker`], [`crowd`], in processes of their own
 //! [`people`]), also such that come back ([`returning`]); what is sent in ([`schedule`], [`publisher`], [`traffic`]); what it
 //! costs ([`process`], [`disk`]); what is printed ([`report`]), what is kept of a run ([`outcome`]) and how that is shown
-//! ([`live`], [`html`], [`compare`], with the units of [`quantity`]); and the scenarios.
+//! ([`live`], [`html`], [`compare`], with the units of [`quantity`]); and the scenarios, of files
+//! ([`run`], also [`against`] peers) and of code ([`scenario`]).
 //! [`control`] is the other end of every control: a bare loop that writes the same bytes.
 
 pub mod options;
@@ -21,14 +22,19 @@ pub mod connection;
 pub mod events;
 pub mod frame;
 pub mod socket;
+pub mod tls;
 
 pub mod plan;
+
+pub mod target;
 
 pub mod crew;
 pub mod crowd;
 pub mod people;
 pub mod returning;
 pub mod worker;
+
+pub mod http;
 
 pub mod feed;
 pub mod publisher;
@@ -46,6 +52,8 @@ pub mod outcome;
 pub mod quantity;
 
 pub mod run;
+
+pub mod against;
 
 pub mod control;
 pub mod scenario;
@@ -68,6 +76,9 @@ pub enum LoadError {
     /// The scenario can not be played.
     #[error(transparent)]
     Plan(#[from] plan::PlanError),
+    /// The target can not be spoken to.
+    #[error(transparent)]
+    Target(#[from] target::TargetError),
     /// The report could not be written.
     #[error(transparent)]
     Outcome(#[from] outcome::OutcomeError),

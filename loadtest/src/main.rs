@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use hubbub_loadtest::LoadError;
+use hubbub_loadtest::against::AgainstArgs;
 use hubbub_loadtest::compare::CompareArgs;
 use hubbub_loadtest::control::Control;
 use hubbub_loadtest::crew::member;
@@ -40,7 +41,9 @@ enum Command {
     Run(Box<RunArgs>),
     /// Plays a scenario file at rising rates until a threshold breaks.
     Knee(Box<KneeArgs>),
-    /// Says which scenario files come with the program.
+    /// Plays a scenario against the hub and its peers, one after the other. Exit status 1 when a peer could not be measured.
+    Against(Box<AgainstArgs>),
+    /// Says which scenarios and targets come with the program.
     List,
     /// The bare loop that scenarios compare the hub with. Prints where it listens.
     ControlServer,
@@ -60,6 +63,7 @@ fn main() -> ExitCode {
         Command::Crew => member::run().map(|()| true),
         Command::Run(args) => return shown(args.run()),
         Command::Knee(args) => return shown(args.run()),
+        Command::Against(args) => return shown(args.run()),
         Command::List => run::list().map(|()| true),
         Command::ControlServer => serve_control().map(|()| true),
         Command::Report(report) => return shown(report.run().map(|()| Verdict::Met)),

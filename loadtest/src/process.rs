@@ -82,6 +82,22 @@ fn parse_pss(text: &str) -> Option<u64> {
     line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kib| kib * 1_024)
 }
 
+/// The process, its children, theirs, and so on; those that are there now.
+pub fn family(pid: u32) -> Vec<u32> {
+    let mut all = vec![pid];
+    let mut looked_at = 0;
+    // A process is the child of one thread of its parent.
+    while let Some(parent) = all.get(looked_at).copied() {
+        looked_at += 1;
+        let threads = fs::read_dir(format!("/proc/{parent}/task")).into_iter().flatten().flatten();
+        for thread in threads {
+            let list = fs::read_to_string(thread.path().join("children")).unwrap_or_default();
+            all.extend(list.split_whitespace().filter_map(|child| child.parse::<u32>().ok()));
+        }
+    }
+    all
+}
+
 /// The time all cores of the machine spent idle so far, in seconds of one core.
 pub fn machine_idle_s() -> Result<f64, LoadError> {
     let text = read("/proc/stat")?;
@@ -112,6 +128,22 @@ mod tests {
         assert_eq!(parse_pss("x rollup\nRss:  9 kB\nPss:               1234 kB\n"), Some(1_234 * 1_024));
         assert_eq!(parse_idle("cpu  1 2 3 400 5\ncpu0 1\n"), Some(4.0));
         assert_eq!((parse_stat("7 (a"), parse_pss("Pss: x"), parse_idle("")), (None, None, None));
+    }
+
+    #[test]
+    fn a_family_has_children_and_theirs() {
+        let mut shell = std::process::Command::new("/bin/sh");
+        shell.args(["-c", "sh -c 'read x; :'; :"]).stdin(std::process::Stdio::piped());
+        let mut shell = shell.spawn().expect("a shell");
+        let until = Instant::now() + Duration::from_secs(20);
+        while family(shell.id()).len() < 2 && Instant::now() < until {
+            std::thread::yield_now();
+        }
+        let found = family(shell.id());
+        let ours = family(std::process::id());
+        drop(shell.stdin.take());
+        let _ = shell.wait();
+        assert!(found.len() >= 2 && found.iter().all(|pid| ours.contains(pid)), "{found:?} {ours:?}");
     }
 
     #[test]

@@ -1,20 +1,18 @@
 //! Posts messages through the internal API, over one kept connection, one request after the other.
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream};
-use std::time::Duration;
+use std::net::SocketAddr;
 
 use hubbub_protocol::limits;
 use serde::Deserialize;
 
-use crate::{LoadError, during};
+use crate::LoadError;
+use crate::http::{Answer, Exchange, Server};
 
 /// A connection to the internal API.
 #[derive(Debug)]
 pub struct Publisher {
-    stream: BufReader<TcpStream>,
-    host: String,
-    key: String,
+    exchange: Exchange,
+    headers: String,
 }
 
 /// One message of several.
@@ -37,16 +35,16 @@ pub enum Taken {
     Refused(String),
 }
 
-/// Longest answer that is read, in bytes.
-const ANSWER_MAX: usize = 16 * 1024 * 1024;
-
 impl Publisher {
-    /// Connects, with an API key.
+    /// Connects without TLS, with an API key.
     pub fn connect(internal: SocketAddr, key: &str) -> Result<Self, LoadError> {
-        let stream = TcpStream::connect(internal).map_err(during("internal API"))?;
-        stream.set_nodelay(true).map_err(during("internal API"))?;
-        stream.set_read_timeout(Some(Duration::from_secs(30))).map_err(during("internal API"))?;
-        Ok(Self { stream: BufReader::new(stream), host: internal.to_string(), key: key.to_owned() })
+        Self::at(&Server::plain(internal), key)
+    }
+
+    /// Connects, with an API key.
+    pub fn at(internal: &Server, key: &str) -> Result<Self, LoadError> {
+        let headers = format!("Authorization: Bearer {key}\r\nContent-Type: application/json\r\n");
+        Ok(Self { exchange: Exchange::connect(internal)?, headers })
     }
 
     /// Publishes one message; its offset, 0 on a channel without a log.
@@ -118,55 +116,21 @@ impl Publisher {
     }
 
     fn post(&mut self, path: &str, body: &str) -> Result<String, LoadError> {
-        let Self { host, key, .. } = self;
-        let request = format!(
-            "POST {path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {key}\r\n\
-             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
-            body.len()
-        );
-        self.stream.get_mut().write_all(request.as_bytes()).map_err(during("internal API"))?;
-        self.answer(path)
+        let answer = self.exchange.ask("POST", path, &self.headers, body)?;
+        well(path, answer)
     }
 
     fn get(&mut self, path: &str) -> Result<String, LoadError> {
-        let request = format!("GET {path} HTTP/1.1\r\nHost: {}\r\n\r\n", self.host);
-        self.stream.get_mut().write_all(request.as_bytes()).map_err(during("internal API"))?;
-        self.answer(path)
+        let answer = self.exchange.ask("GET", path, "", "")?;
+        well(path, answer)
     }
+}
 
-    fn answer(&mut self, path: &str) -> Result<String, LoadError> {
-        let status = self.line()?;
-        let mut length = None;
-        loop {
-            let line = self.line()?;
-            if line.is_empty() {
-                break;
-            }
-            if let Some((name, value)) = line.split_once(':')
-                && name.eq_ignore_ascii_case("content-length")
-            {
-                length = value.trim().parse::<usize>().ok().filter(|length| *length <= ANSWER_MAX);
-            }
-        }
-        let length = length.ok_or_else(|| LoadError::Api(format!("{path}: {status} without a usable length")))?;
-        let mut body = vec![0; length];
-        self.stream.read_exact(&mut body).map_err(during("internal API"))?;
-        let body = String::from_utf8_lossy(&body).into_owned();
-        if status.starts_with("HTTP/1.1 2") {
-            Ok(body)
-        } else {
-            Err(LoadError::Api(format!("{path}: {status}: {}", shortened(&body))))
-        }
+fn well(path: &str, answer: Answer) -> Result<String, LoadError> {
+    if answer.is_well() {
+        return Ok(answer.body);
     }
-
-    fn line(&mut self) -> Result<String, LoadError> {
-        let mut line = String::new();
-        self.stream.by_ref().take(8_192).read_line(&mut line).map_err(during("internal API"))?;
-        match line.strip_suffix("\r\n") {
-            Some(line) => Ok(line.to_owned()),
-            None => Err(LoadError::Api("the connection ended within an answer".into())),
-        }
-    }
+    Err(LoadError::Api(format!("{path}: {}: {}", answer.status, shortened(&answer.body))))
 }
 
 #[derive(Deserialize)]
@@ -207,7 +171,7 @@ fn sum_of(exposition: &str, metric: &str, labels: &[&str]) -> u64 {
     wanted.filter_map(|(_, value)| value.parse::<f64>().ok()).sum::<f64>() as u64
 }
 
-fn shortened(text: &str) -> String {
+pub(crate) fn shortened(text: &str) -> String {
     text.chars().take(300).collect()
 }
 

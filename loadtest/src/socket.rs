@@ -72,20 +72,24 @@ impl Dial {
         self.upgrade_of("/ws")
     }
 
-    /// The same as somebody whom balancers know again.
-    pub fn upgrade_with_affinity(&self, affinity: &str) -> Vec<u8> {
-        self.upgrade_of(&format!("/ws?affinity={affinity}"))
+    /// The same as somebody whom balancers know again, calling the hub by this name.
+    pub fn upgrade_with_affinity(&self, affinity: &str, host: Option<&str>) -> Vec<u8> {
+        let path = format!("/ws?affinity={affinity}");
+        host.map_or_else(|| self.upgrade_of(&path), |host| upgrade(&path, host))
     }
 
     fn upgrade_of(&self, path: &str) -> Vec<u8> {
-        // The key is any 16 bytes; the answer to it is not checked, the hub's own tests do that.
-        format!(
-            "GET {path} HTTP/1.1\r\nHost: {}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: aHViYnViLWxvYWR0ZXN0IQ==\r\n\r\n",
-            self.target
-        )
-        .into_bytes()
+        upgrade(path, &self.target.to_string())
     }
+}
+
+fn upgrade(path: &str, host: &str) -> Vec<u8> {
+    // The key is any 16 bytes; the answer to it is not checked, the hub's own tests do that.
+    format!(
+        "GET {path} HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: aHViYnViLWxvYWR0ZXN0IQ==\r\n\r\n"
+    )
+    .into_bytes()
 }
 
 const FIRST_PORT: u16 = 10_000;

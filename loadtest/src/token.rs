@@ -27,9 +27,10 @@ impl std::fmt::Debug for TokenMaker {
 }
 
 impl TokenMaker {
-    /// A maker with this secret, whose tokens name `kid`.
+    /// A maker with this secret, whose tokens name `kid`; nothing if it is empty.
     pub fn new(secret: &str, kid: &str) -> Self {
-        let header = Header { kid: Some(kid.to_owned()), ..Header::new(Algorithm::HS256) };
+        let kid = (!kid.is_empty()).then(|| kid.to_owned());
+        let header = Header { kid, ..Header::new(Algorithm::HS256) };
         Self { key: EncodingKey::from_secret(secret.as_bytes()), header }
     }
 

@@ -126,15 +126,31 @@ fn a_hub_that_forgets_is_found_out() {
 
 #[test]
 fn the_knee_is_between_what_holds_and_what_breaks() {
-    // So few deliveries a second are allowed that the third step breaks it, whatever the machine.
+    // So few deliveries a second are allowed that the third step breaks it and so does half of that, whatever the machine: 100,
+    // 800, 6,400 and 3,600 are far from the limit.
     let arguments = "knee broadcast --set people.count=10 --set warm_up_s=0.2 --set thresholds.p99_ms.at_most=60000 \
-                     --set thresholds.deliveries_per_s.at_most=1000 --from 30 --factor 2 --step-s 1 --halvings 1";
-    let (output, report) = play(arguments);
-    let said = said(&output);
-    let rate = report["knee"]["rate_per_s"].as_f64().unwrap_or_else(|| panic!("{said}"));
-    assert!((60.0..=90.0).contains(&rate), "{said}");
+                     --set thresholds.deliveries_per_s.at_most=1700 --from 10 --factor 8 --step-s 1 --halvings 1";
+    // Where a busy machine keeps the generator from its schedule time and again, the program says so, and nothing about the knee:
+    // that play does not count, three of them do.
+    let (mut plays, mut played) = (1, play(arguments));
+    while plays < 3 && says_nothing(&played) {
+        (plays, played) = (plays + 1, play(arguments));
+    }
+    let (output, report) = played;
+    let said = format!("play {plays}, {}\n{}{}", output.status, said(&output), String::from_utf8_lossy(&output.stderr));
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert_eq!(report["knee"]["rate_per_s"].as_f64(), Some(80.0), "{said}");
     assert_eq!(report["knee"]["broke"], "deliveries_per_s", "{said}");
     assert_eq!(report["counts"]["lost"], 0, "{said}");
+    for line in ["10 messages/s: p99 ", "80 messages/s: p99 ", "640 messages/s: p99 ", "360 messages/s: p99 "] {
+        assert!(said.contains(line), "{line}: {said}");
+    }
+}
+
+/// Whether the figures must not be used, or what broke was the schedule of the generator.
+fn says_nothing((output, report): &(Output, Value)) -> bool {
+    let broke = report["knee"]["broke"].as_str().unwrap_or_default();
+    output.status.code() == Some(2) || broke.starts_with("the generator was")
 }
 
 #[test]

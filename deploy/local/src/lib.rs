@@ -13,6 +13,7 @@ mod process;
 mod program;
 
 pub mod nginx;
+pub mod peer;
 pub mod pgbouncer;
 pub mod postgres;
 pub mod redis;

@@ -148,8 +148,14 @@ fn filled_in(upstreams: &[SocketAddr], port: u16) -> String {
     text
 }
 
-/// What stands around the shipped file: everything that nginx writes stays in its folder.
+/// What stands around the shipped file.
 fn main_file(folder: &Folder, options: Options) -> Result<String, Error> {
+    let include = format!("    include {}/hubbub.conf;\n", folder.path().display());
+    around(folder, &options.workers.to_string(), options.connections, &include)
+}
+
+/// What stands around the part for HTTP: everything that nginx writes stays in its folder.
+pub(crate) fn around(folder: &Folder, workers: &str, connections: usize, http: &str) -> Result<String, Error> {
     // Workers of root's nginx become `www-data` by default, who may not enter our folder.
     let user = if program::our_user()? == 0 { "user root;\n" } else { "" };
     let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
@@ -162,9 +168,7 @@ fn main_file(folder: &Folder, options: Options) -> Result<String, Error> {
          pid {folder}/nginx.pid;\n\
          error_log stderr warn;\n\
          events {{\n    worker_connections {connections};\n}}\n\
-         http {{\n    access_log off;\n{temporary}    include {folder}/hubbub.conf;\n}}\n",
-        workers = options.workers,
-        connections = options.connections,
+         http {{\n    access_log off;\n{temporary}{http}}}\n",
         folder = folder.path().display(),
     ))
 }

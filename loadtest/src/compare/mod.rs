@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 pub use figures::{Better, Change, NOISE, Row, rows};
+pub(crate) use table::aligned;
 pub use table::table;
 
 use crate::html;

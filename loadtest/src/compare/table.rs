@@ -47,7 +47,7 @@ fn cells(runs: &[Compared]) -> Vec<Vec<String>> {
 }
 
 /// The first column to the left, numbers to the right.
-fn aligned(out: &mut String, cells: &[Vec<String>]) {
+pub(crate) fn aligned(out: &mut String, cells: &[Vec<String>]) {
     let columns = cells.first().map_or(0, Vec::len);
     let width = |column: usize| cells.iter().map(|line| line[column].chars().count()).max().unwrap_or(0);
     let widths: Vec<usize> = (0..columns).map(width).collect();

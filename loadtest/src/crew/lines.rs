@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use serde::{Deserialize, Serialize};
 
 use crate::people::Buckets;
+use crate::tls::Trust;
 
 /// The first line to a process: who its people are.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -26,6 +27,21 @@ pub struct Job {
     pub in_flight: usize,
     /// The zero of the times in stamps, in nanoseconds since 1970.
     pub zero_unix_ns: u64,
+    /// What is not a hub.
+    pub target: Option<TargetJob>,
+    /// How requests call the server; by default by its address.
+    pub host: Option<String>,
+    /// With TLS: which server, and whom to believe that it is it.
+    pub trust: Option<Trust>,
+}
+
+/// A described server.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct TargetJob {
+    /// How errors call its description.
+    pub file: String,
+    /// Its description, as TOML.
+    pub text: String,
 }
 
 /// What a process is to do.

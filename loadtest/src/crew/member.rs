@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::io::BufRead;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
 use std::time::{Duration, Instant};
 
-use super::lines::{Account, Job, Line, Order, Tick};
+use super::lines::{Account, Job, Line, Order, TargetJob, Tick};
 use crate::people::{buckets, say, unix_ns};
 use crate::plan::Scenario;
 use crate::plan::cast::Cast;
@@ -15,6 +16,10 @@ use crate::plan::posts::Posts;
 use crate::returning::task::{Plan, Tokens, Ways};
 use crate::returning::worker::Worker;
 use crate::socket::{Dial, source};
+use crate::target::Spoken;
+use crate::target::description::Description;
+use crate::target::dialogue::Language;
+use crate::tls::Tls;
 use crate::token::TokenMaker;
 use crate::worker::empty_latency;
 use crate::{LoadError, during};
@@ -184,6 +189,7 @@ fn plan(job: &Job, scenario: &Scenario, zero: Instant) -> Result<Plan, LoadError
         let local = target.ip().is_loopback();
         Dial { target: *target, source: if local { source(0, job.index) } else { Ipv4Addr::UNSPECIFIED } }
     };
+    let language = job.target.as_ref().map(|target| language(target, &cast, &job.secret)).transpose()?;
     let publish = &scenario.publish;
     let posts = Posts::of(scenario.seed, publish);
     Ok(Plan {
@@ -202,7 +208,16 @@ fn plan(job: &Job, scenario: &Scenario, zero: Instant) -> Result<Plan, LoadError
             tunnel: (scenario.tunnel.every_s, Duration::from_secs_f64(scenario.tunnel.for_s)),
             says: scenario.think_s().map(|think_s| (posts, think_s)),
         },
+        language,
+        host: job.host.clone(),
+        tls: job.trust.as_ref().map(Tls::of).transpose()?,
     })
+}
+
+fn language(target: &TargetJob, cast: &Cast, secret: &str) -> Result<Arc<Language>, LoadError> {
+    let spoken = Spoken::of(&target.file, &Description::parse(&target.file, &target.text, &[])?)?;
+    let (channels, secret) = (spoken.names(&cast.names)?, secret.to_owned());
+    Ok(Arc::new(Language { spoken, channels, secret }))
 }
 
 impl Leaving {

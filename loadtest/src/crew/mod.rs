@@ -12,9 +12,10 @@ use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 
-use self::lines::{Account, Job, Line, Order, Tick};
+use self::lines::{Account, Job, Line, Order, TargetJob, Tick};
 use crate::people::{Process, histogram};
 use crate::plan::Scenario;
+use crate::tls::Trust;
 use crate::worker::empty_latency;
 use crate::{LoadError, during};
 
@@ -38,6 +39,12 @@ pub struct Entrance {
     pub in_flight: usize,
     /// At least so many processes.
     pub workers: usize,
+    /// What is not a hub.
+    pub target: Option<TargetJob>,
+    /// How requests call the server; by default by its address.
+    pub host: Option<String>,
+    /// With TLS: which server, and whom to believe that it is it.
+    pub trust: Option<Trust>,
 }
 
 /// All people of a run.
@@ -68,10 +75,10 @@ impl Crew {
         let text = toml::to_string(scenario).map_err(|error| LoadError::Start(error.to_string()))?;
         let mut members = Vec::with_capacity(of);
         for index in 0..of {
-            let Entrance { publics, secret, kid, in_flight, .. } = entrance.clone();
-            let in_flight = in_flight.div_ceil(of);
-            let scenario = text.clone();
-            members.push(Member::start(&Job { scenario, index, of, publics, secret, kid, in_flight, zero_unix_ns })?);
+            let Entrance { publics, secret, kid, in_flight, target, host, trust, .. } = entrance.clone();
+            let (in_flight, scenario) = (in_flight.div_ceil(of), text.clone());
+            let job = Job { scenario, index, of, publics, secret, kid, in_flight, zero_unix_ns, target, host, trust };
+            members.push(Member::start(&job)?);
         }
         Ok(Self { members, people: count as u64, lately: empty_latency() })
     }

@@ -9,7 +9,7 @@ use super::plots::quantiles_of;
 use super::scale::Scale;
 use super::tables::headline;
 use super::text::Text;
-use crate::compare::{Compared, Row, file_name, rows, warnings};
+use crate::compare::{Change, Compared, Row, file_name, rows, warnings};
 use crate::outcome::Sample;
 use crate::quantity::{MISSING, Unit};
 
@@ -26,7 +26,7 @@ pub fn comparison(runs: &[Compared]) -> String {
         over(runs, "p99 over time", Unit::Milliseconds, |sample| sample.p99_ms).write(out);
         over(runs, "Deliveries", Unit::PerSecond, |sample| Some(sample.deliveries_per_s)).write(out);
         let hub = |sample: &Sample| Some(sample.hub_user_cores? + sample.hub_system_cores?);
-        over(runs, "Processor of the hub", Unit::Cores, hub).write(out);
+        over(runs, "Processor of the server", Unit::Cores, hub).write(out);
         out.push_str("</section>\n");
         write_table(out, runs);
     })
@@ -69,36 +69,39 @@ fn write_table(out: &mut String, runs: &[Compared]) {
         "<section class=\"card\"><h2>Figures</h2><div class=\"scroll\"><table><thead><tr><th>Figure</th><th>A</th>",
     );
     for Compared { letter, .. } in runs.iter().skip(1) {
-        let _ = write!(out, "<th>{letter}</th><th>{letter} − A</th><th>{letter} / A</th>");
+        let difference = if with_differences(runs) { format!("<th>{letter} − A</th>") } else { String::new() };
+        let _ = write!(out, "<th>{letter}</th>{difference}<th>{letter} / A</th>");
     }
     out.push_str("</tr></thead><tbody>");
     for row in rows(runs) {
         let _ = write!(out, "<tr><th scope=\"row\"><code>{}</code></th><td>{}</td>", Text(&row.name), row.shown(0));
         for of in 1..runs.len() {
-            write_change(out, &row, of);
+            write_change(out, &row, of, with_differences(runs));
         }
         out.push_str("</tr>");
     }
     out.push_str("</tbody></table></div></section>\n");
 }
 
-fn write_change(out: &mut String, row: &Row, of: usize) {
-    let value = row.shown(of);
-    let Some(change) = row.change(of) else {
-        let _ = write!(out, "<td>{value}</td><td>{MISSING}</td><td>{MISSING}</td>");
-        return;
-    };
-    let class = match change.better {
+/// Many runs have room for their ratios alone.
+fn with_differences(runs: &[Compared]) -> bool {
+    runs.len() <= 3
+}
+
+fn write_change(out: &mut String, row: &Row, of: usize, with_difference: bool) {
+    let _ = write!(out, "<td>{}</td>", row.shown(of));
+    let change = row.change(of);
+    if with_difference {
+        let difference = change.map_or_else(|| MISSING.to_owned(), |change| row.shown_difference(change));
+        let _ = write!(out, "<td>{difference}</td>");
+    }
+    let class = match change.and_then(|change| change.better) {
         Some(true) => " class=\"better\"",
         Some(false) => " class=\"worse\"",
         None => "",
     };
-    let _ = write!(
-        out,
-        "<td>{value}</td><td>{}</td><td{class}>{}</td>",
-        row.shown_difference(change),
-        change.shown_ratio()
-    );
+    let ratio = change.map_or_else(|| MISSING.to_owned(), Change::shown_ratio);
+    let _ = write!(out, "<td{class}>{ratio}</td>");
 }
 
 /// The letter of a run and what it is called.

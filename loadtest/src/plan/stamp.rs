@@ -2,6 +2,8 @@
 //!
 //! `data` is `{"t":"<20 digits>","n":"<20 digits>","p":"xxx…"}`: of fixed width, so that it is found without parsing.
 
+use serde::Deserialize;
+
 use crate::frame;
 
 /// The time and number in a message.
@@ -30,8 +32,29 @@ impl Stamp {
         let number = frame::digits(message.get(*hint + DATA.len() + BETWEEN..)?)?;
         Some(Self { due_ns, number })
     }
+
+    /// The stamp of `data` as it was made, or as somebody has written it anew.
+    #[inline]
+    pub fn parse(data: &[u8]) -> Option<Self> {
+        if let Some(rest) = data.strip_prefix(FIRST)
+            && let (Some(due_ns), Some(number)) = (frame::digits(rest), rest.get(BETWEEN..).and_then(frame::digits))
+            && rest.get(20..BETWEEN) == Some(SECOND)
+        {
+            return Some(Self { due_ns, number });
+        }
+        let Anew { t, n } = serde_json::from_slice(data).ok()?;
+        Some(Self { due_ns: frame::digits(t.as_bytes())?, number: frame::digits(n.as_bytes())? })
+    }
 }
 
+#[derive(Deserialize)]
+struct Anew {
+    t: String,
+    n: String,
+}
+
+const FIRST: &[u8] = br#"{"t":""#;
+const SECOND: &[u8] = br#"","n":""#;
 const DATA: &[u8] = br#""data":{"t":""#;
 /// From the first digit of the time to the first of the number.
 const BETWEEN: usize = 20 + r#"","n":""#.len();
@@ -51,6 +74,10 @@ mod tests {
             let message = format!(r#"{{"type":"message","channel":"{channel}","offset":3,"data":{data}}}"#);
             assert_eq!(Stamp::read(message.as_bytes(), &mut hint), Some(stamp));
         }
+        let stamp = Stamp { due_ns: 5, number: 9 };
+        let anew = r#"{ "p": "", "n": "9", "t": "0005" }"#;
+        assert_eq!([Stamp::parse(stamp.data(0).as_bytes()), Stamp::parse(anew.as_bytes())], [Some(stamp); 2]);
+        assert_eq!([Stamp::parse(b""), Stamp::parse(br#"{"t":"1","n":""#), Stamp::parse(b"[]")], [None; 3]);
         assert_eq!(Stamp::read(br#"{"type":"message","data":{"t":1}}"#, &mut hint), None);
     }
 }

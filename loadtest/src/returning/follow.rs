@@ -70,9 +70,20 @@ impl Follow {
         // On a channel without a log, `data` would have to hold one.
         let offset = self.epoch.and_then(|_| frame::number(payload, OFFSET, &mut self.offset_at));
         let stamp = if heard.timed || offset.is_none() { Stamp::read(payload, &mut self.stamp_at) } else { None };
-        match (offset, stamp) {
-            (Some(offset), _) => self.audit.message(offset),
-            (None, Some(Stamp { number: number @ 1.., .. })) => {
+        match offset {
+            Some(offset) => {
+                self.audit.message(offset);
+                heard.stamped(stamp);
+            }
+            None => self.numbered(stamp, heard),
+        }
+    }
+
+    /// A message came where only its number counts.
+    #[inline]
+    pub(super) fn numbered(&mut self, stamp: Option<Stamp>, heard: &mut Heard) {
+        match stamp {
+            Some(Stamp { number: number @ 1.., .. }) => {
                 if std::mem::replace(&mut self.numbers, Numbers::GoOn) == Numbers::BeginAnew {
                     self.audit.begin(number - 1);
                 }
@@ -80,11 +91,7 @@ impl Follow {
             }
             _ => self.audit.received += 1,
         }
-        if heard.timed
-            && let Some(stamp) = stamp
-        {
-            heard.message(stamp.due_ns);
-        }
+        heard.stamped(stamp);
     }
 }
 
@@ -121,6 +128,13 @@ impl Default for Heard {
 }
 
 impl Heard {
+    #[inline]
+    fn stamped(&mut self, stamp: Option<Stamp>) {
+        if let Some(stamp) = stamp.filter(|_| self.timed) {
+            self.message(stamp.due_ns);
+        }
+    }
+
     #[inline]
     fn message(&mut self, due_ns: u64) {
         if due_ns < self.since_ns {

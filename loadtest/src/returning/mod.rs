@@ -2,6 +2,7 @@
 //! back at once, and after anything else with a back-off, always with its positions. As the SDKs do, at little cost.
 
 mod alarm;
+mod described;
 mod follow;
 mod person;
 mod seat;
@@ -118,6 +119,9 @@ impl Returning {
                 seed: plan.seed.wrapping_add(thread as u64),
                 zero: start,
                 ways: Ways::default(),
+                language: None,
+                host: None,
+                tls: None,
             };
             let progress = Arc::new(Progress::default());
             let worker = Worker::new(plan)?;

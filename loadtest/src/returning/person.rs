@@ -5,13 +5,14 @@ use hubbub_protocol::frame::{Connect, Connected, Resume, ServerFrame, Subscribe}
 use hubbub_protocol::outcome::Attached;
 use hubbub_protocol::{ChannelName, ClientFrame, Outcome, Position, json};
 
+use super::described::Described;
 use super::follow::{Follow, Heard};
 use crate::connection::{End, Stage};
 use crate::events::{self, Events, Fed};
 use crate::frame::{self, Carry, TEXT, client_frame};
 
 /// What was said to a person that needs an answer or a plan.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(super) struct Said {
     /// The upgrade is done: send the greeting.
     pub(super) upgraded: bool,
@@ -29,6 +30,8 @@ pub(super) struct Said {
     pub(super) acknowledged: u64,
     /// What the person published and was not.
     pub(super) refused: u64,
+    /// What must be written, where the server is described.
+    pub(super) write: Vec<u8>,
 }
 
 /// What the bytes are cut into.
@@ -36,6 +39,7 @@ pub(super) struct Said {
 enum Wire {
     Socket(Carry),
     Stream(Events),
+    Described(Box<Described>),
 }
 
 /// Somebody who comes back.
@@ -47,7 +51,7 @@ pub(super) struct Person {
     open: usize,
     wire: Wire,
     /// What was published and has no answer: the request, and which of the channels.
-    pub(super) asked: Vec<(u64, usize)>,
+    asked: Vec<(u64, usize)>,
     requests: u64,
 }
 
@@ -63,12 +67,18 @@ impl Person {
         Self { follows, stage: Stage::Upgrading, open: 0, wire, asked: Vec::new(), requests: FIRST_PUBLISH }
     }
 
+    /// Somebody at a described server.
+    pub(super) fn described(described: Described, channels: &[usize]) -> Self {
+        Self { wire: Wire::Described(Box::new(described)), ..Self::new(channels.iter().copied(), false) }
+    }
+
     /// A new connection begins.
     pub(super) fn begin(&mut self) {
         self.stage = Stage::Upgrading;
         match &mut self.wire {
             Wire::Socket(carry) => *carry = Carry::default(),
             Wire::Stream(events) => events.begin(),
+            Wire::Described(described) => described.begin(),
         }
     }
 
@@ -77,12 +87,20 @@ impl Person {
         matches!(self.wire, Wire::Stream(_))
     }
 
+    /// The connection to a described server, if this is one.
+    pub(super) fn as_described(&mut self) -> Option<&mut Described> {
+        match &mut self.wire {
+            Wire::Described(described) => Some(described),
+            _ => None,
+        }
+    }
+
     /// The request of a stream.
     pub(super) fn stream_request(&self, token: &str, names: &[ChannelName], more: &str) -> Vec<u8> {
         let channels: Vec<_> = self.follows.iter().map(|follow| format!("channel={}", names[follow.channel])).collect();
         let last = match &self.wire {
             Wire::Stream(events) => events.last_id(),
-            Wire::Socket(_) => None,
+            _ => None,
         };
         let last = last.map_or_else(String::new, |id| format!("last-event-id: {id}\r\n"));
         format!(
@@ -111,13 +129,22 @@ impl Person {
         frames
     }
 
-    /// The frame that publishes into one of the channels.
-    pub(super) fn publish(&mut self, follow: usize, data: &str, names: &[ChannelName]) -> Vec<u8> {
+    /// The frame that publishes into one of the channels; whether it will be answered.
+    pub(super) fn publish(&mut self, follow: usize, data: &str, names: &[ChannelName]) -> (Vec<u8>, bool) {
+        if let Wire::Described(described) = &mut self.wire {
+            return described.publish(follow, self.follows[follow].channel, data);
+        }
         self.requests += 1;
         self.asked.push((self.requests, follow));
         let channel = &names[self.follows[follow].channel];
         let text = format!(r#"{{"type":"publish","id":{},"channel":"{channel}","data":{data}}}"#, self.requests);
-        client_frame(TEXT, text.as_bytes())
+        (client_frame(TEXT, text.as_bytes()), true)
+    }
+
+    /// The connection is over: how much was published and will have no answer.
+    pub(super) fn forget_asked(&mut self) -> usize {
+        let described = self.as_described().map_or(0, Described::forget_unanswered);
+        std::mem::take(&mut self.asked).len() + described
     }
 
     /// Takes what was read.
@@ -133,6 +160,9 @@ impl Person {
                 Some(Some(rest)) => bytes = rest,
             }
             (self.stage, said.upgraded) = (Stage::Greeting, true);
+            if let Wire::Described(described) = &mut self.wire {
+                described.opened(&mut self.stage, &mut said);
+            }
         }
         let mut wire = std::mem::replace(&mut self.wire, Wire::Socket(Carry::default()));
         match &mut wire {
@@ -154,6 +184,7 @@ impl Person {
                     Fed::Broken => self.stage = Stage::Over(End::Broken),
                 }
             }
+            Wire::Described(described) => described.feed(bytes, &mut self.follows, &mut self.stage, heard, &mut said),
         }
         self.wire = wire;
         said
@@ -167,6 +198,7 @@ impl Person {
                 Some(head.starts_with(b"HTTP/1.1 101 ").then_some(rest))
             }
             Wire::Stream(events) => events.head(bytes),
+            Wire::Described(described) => described.head(bytes),
         }
     }
 

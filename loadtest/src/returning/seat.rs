@@ -1,11 +1,13 @@
 //! A person and where it is: its socket, whether it is live, how often it failed. Knows no time.
 
+use std::sync::Arc;
 use std::time::Instant;
 
-use mio::net::TcpStream;
-
+use super::described::Described;
 use super::person::Person;
 use crate::plan::cast::Role;
+use crate::target::dialogue::Language;
+use crate::tls::Line;
 
 /// A person and where it is.
 #[derive(Debug)]
@@ -16,9 +18,9 @@ pub(super) struct Seat {
     pub(super) slow: bool,
     /// Goes through tunnels.
     pub(super) tunnel: bool,
-    pub(super) socket: Option<TcpStream>,
+    pub(super) socket: Option<Line>,
     /// A connection that was lost in a tunnel and not closed.
-    pub(super) dark: Option<TcpStream>,
+    pub(super) dark: Option<Line>,
     pub(super) upgraded: bool,
     pub(super) live: bool,
     /// Since when it is live, in nanoseconds after the zero.
@@ -32,9 +34,17 @@ pub(super) struct Seat {
 }
 
 impl Seat {
-    pub(super) fn new(role: &Role) -> Self {
+    /// A seat at a hub, or at the server that is described.
+    pub(super) fn new(role: &Role, language: Option<&Arc<Language>>) -> Self {
+        let person = match language {
+            None => Person::new(role.follows.iter().copied(), role.stream),
+            Some(language) => {
+                let described = Described::new(Arc::clone(language), role.number, &role.follows);
+                Person::described(described, &role.follows)
+            }
+        };
         Self {
-            person: Person::new(role.follows.iter().copied(), role.stream),
+            person,
             number: role.number,
             slow: role.slow,
             tunnel: role.tunnel,

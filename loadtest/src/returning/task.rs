@@ -8,6 +8,8 @@ use hubbub_protocol::ChannelName;
 use crate::plan::cast::Role;
 use crate::plan::posts::Posts;
 use crate::socket::Dial;
+use crate::target::dialogue::Language;
+use crate::tls::Tls;
 use crate::token::TokenMaker;
 
 /// What a thread is to do.
@@ -25,6 +27,11 @@ pub(crate) struct Plan {
     /// The zero of all times.
     pub(crate) zero: Instant,
     pub(crate) ways: Ways,
+    /// What is not a hub.
+    pub(crate) language: Option<Arc<Language>>,
+    /// How requests call the server; by default by its address.
+    pub(crate) host: Option<String>,
+    pub(crate) tls: Option<Tls>,
 }
 
 /// Who people are.

@@ -1,6 +1,6 @@
 //! One thread with people who come back: sockets, alarms, and who is where.
 
-use std::io::{ErrorKind, Read, Write};
+use std::io::ErrorKind;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -18,6 +18,7 @@ use crate::connection::{End, Stage};
 use crate::frame::{PONG, TEXT, client_frame};
 use crate::plan::stamp::Stamp;
 use crate::plan::template::user;
+use crate::tls::Line;
 use crate::worker::empty_latency;
 use crate::{LoadError, during};
 
@@ -63,11 +64,12 @@ pub(crate) struct Worker {
 impl Worker {
     /// Prepares a thread; nothing is opened yet.
     pub(crate) fn new(plan: Plan) -> Result<Self, LoadError> {
+        let language = plan.language.as_ref();
         Ok(Self {
             poll: Poll::new().map_err(during("epoll"))?,
             events: Events::with_capacity(1_024),
             buffer: vec![0; BUFFER_BYTES],
-            seats: plan.roles.iter().map(Seat::new).collect(),
+            seats: plan.roles.iter().map(|role| Seat::new(role, language)).collect(),
             alarms: Alarms::new(plan.seed),
             plan,
             opened: 0,
@@ -161,6 +163,7 @@ impl Worker {
     /// This person loses the connection within `within`, and comes back after `away`.
     pub(crate) fn send_away(&mut self, index: usize, away: Duration) {
         if self.seats[index].live {
+            self.leave_unanswered(index);
             self.part(index);
             let turn = self.seats[index].turn;
             self.alarms.set(Instant::now() + away, index, turn, Deed::Open);
@@ -211,13 +214,14 @@ impl Worker {
     fn open(&mut self, index: usize) -> Result<(), LoadError> {
         let seat = &mut self.seats[index];
         let dial = &self.plan.dials[(seat.number + seat.failures as usize) % self.plan.dials.len()];
-        let mut socket = dial.start(seat.slow.then_some(SLOW_RECEIVE_BUFFER_BYTES)).map_err(during("connect"))?;
+        let socket = dial.start(seat.slow.then_some(SLOW_RECEIVE_BUFFER_BYTES)).map_err(during("connect"))?;
+        let mut socket = Line::new(socket, self.plan.tls.as_ref())?;
         seat.turn += 1;
         seat.upgraded = false;
         seat.person.begin();
         let token = Token(index | (seat.turn as usize) << PERSON_BITS);
         let interest = Interest::READABLE | Interest::WRITABLE;
-        self.poll.registry().register(&mut socket, token, interest).map_err(during("epoll"))?;
+        self.poll.registry().register(socket.source(), token, interest).map_err(during("epoll"))?;
         seat.socket = Some(socket);
         self.alarms.set(Instant::now() + HANDSHAKE, index, seat.turn, Deed::GiveUp);
         Ok(())
@@ -238,6 +242,10 @@ impl Worker {
                 Some(request) => self.write(index, &request),
                 None => self.broke(index),
             }
+        } else if event.is_writable()
+            && let Some(Err(_)) = seat.socket.as_mut().map(Line::flush)
+        {
+            return self.broke(index);
         }
         let seat = &self.seats[index];
         let waits = seat.slow && seat.live && !self.hasty;
@@ -247,11 +255,19 @@ impl Worker {
     }
 
     /// What a connection begins with; `None` where there is no token.
-    fn request(&self, index: usize) -> Option<Vec<u8>> {
+    fn request(&mut self, index: usize) -> Option<Vec<u8>> {
+        let host = self.plan.host.as_deref();
+        if let Some(language) = &self.plan.language {
+            let needed = language.spoken.needs_token();
+            let token = if needed { self.token(self.seats[index].number)? } else { String::new() };
+            let address = self.plan.dials[0].target.to_string();
+            let host = host.unwrap_or(&address);
+            return self.seats[index].person.as_described().map(|described| described.upgrade(host, token));
+        }
         let seat = &self.seats[index];
         let affinity = format!("person-{:08}", seat.number);
         if !seat.person.is_stream() {
-            return Some(self.plan.dials[0].upgrade_with_affinity(&affinity));
+            return Some(self.plan.dials[0].upgrade_with_affinity(&affinity, host));
         }
         let rate = self.plan.ways.sse_max_rate.map_or_else(String::new, |rate| format!("&max_rate={rate}"));
         let token = self.token(seat.number)?;
@@ -273,9 +289,10 @@ impl Worker {
             match socket.read(&mut buffer[..room]) {
                 Ok(0) => return self.broke(index),
                 Ok(length) => {
+                    let empty = length < room && socket.short_is_empty();
                     self.feed(index, &buffer[..length]);
                     at_most -= length;
-                    if length < room {
+                    if empty {
                         return;
                     }
                 }
@@ -299,9 +316,10 @@ impl Worker {
         if was != Stage::Live && seat.person.stage == Stage::Live {
             self.lives(index);
         }
+        let retry_after_ms = said.retry_after_ms.unwrap_or(0);
         self.answer(index, said);
         if matches!(self.seats[index].person.stage, Stage::Over(_)) {
-            self.over(index, Duration::from_millis(said.retry_after_ms.unwrap_or(0)));
+            self.over(index, Duration::from_millis(retry_after_ms));
         }
     }
 
@@ -359,8 +377,9 @@ impl Worker {
         let due_ns = due.saturating_duration_since(self.plan.zero).as_nanos() as u64;
         // Several write into one channel, so nobody can count there but the hub.
         let data = Stamp { due_ns, number: 0 }.data(bytes);
-        let frame = seat.person.publish(follow, &data, &self.plan.names);
+        let (frame, answered) = seat.person.publish(follow, &data, &self.plan.names);
         self.counts.published += 1;
+        self.counts.acknowledged += u64::from(!answered);
         self.think(index, due);
         self.write(index, &frame);
     }
@@ -370,16 +389,20 @@ impl Worker {
         let seat = &mut self.seats[index];
         if let Some(mut socket) = seat.socket.take() {
             // If it is not known there, nothing comes of it either.
-            let _ = self.poll.registry().deregister(&mut socket);
+            let _ = self.poll.registry().deregister(socket.source());
             seat.dark = Some(socket);
         }
+        self.leave_unanswered(index);
         self.part(index);
         let (turn, length) = (self.seats[index].turn, self.plan.ways.tunnel.1);
         self.alarms.set(Instant::now() + length, index, turn, Deed::Open);
     }
 
     fn answer(&mut self, index: usize, said: Said) {
-        if said.upgraded && !self.seats[index].person.is_stream() {
+        if !said.write.is_empty() {
+            self.write(index, &said.write);
+        }
+        if said.upgraded && self.plan.language.is_none() && !self.seats[index].person.is_stream() {
             match self.token(self.seats[index].number) {
                 Some(token) => {
                     let greeting = self.seats[index].person.greeting(token, &self.plan.names);
@@ -430,13 +453,19 @@ impl Worker {
         seat.failures += 1;
     }
 
+    /// Somebody goes before what was published has its answer: nobody can say what became of it, which is not the hub's doing, so
+    /// it counts nowhere.
+    fn leave_unanswered(&mut self, index: usize) {
+        self.counts.published -= self.seats[index].person.forget_asked() as u64;
+    }
+
     /// Drops the socket; the next connection, or the time until then, begins.
     fn part(&mut self, index: usize) {
         let seat = &mut self.seats[index];
         seat.socket = None;
         seat.turn += 1;
         // What was asked for on the old connection gets no answer.
-        self.counts.refused += std::mem::take(&mut seat.person.asked).len() as u64;
+        self.counts.refused += seat.person.forget_asked() as u64;
         if std::mem::take(&mut seat.live) {
             self.counts.live -= 1;
             seat.down_since = Some(Instant::now());

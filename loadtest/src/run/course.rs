@@ -94,7 +94,7 @@ impl<'a> Course<'a> {
         let publish = &stage.scenario.publish;
         FeedPlan {
             internals: stage.hubs.internals.clone(),
-            api_key: stage.hubs.api_key.clone(),
+            through: stage.hubs.through.clone(),
             cast: Arc::clone(&stage.cast),
             posts: Posts::of(stage.scenario.seed, publish),
             steps: steps.clone(),

@@ -4,7 +4,7 @@ use hdrhistogram::Histogram;
 
 use super::course::Measured;
 use super::stage::Stage;
-use crate::outcome::{Cost, Counts, FORMAT, Latency, Machine, Outcome, Sample, Target, TargetKind, Threshold};
+use crate::outcome::{Cost, Counts, FORMAT, Latency, Machine, Outcome, Sample, Threshold};
 use crate::people::histogram;
 use crate::plan::Scenario;
 
@@ -35,7 +35,7 @@ pub(super) fn outcome(scenario: &Scenario, source: String, stage: &mut Stage, me
         scenario: scenario.name.clone(),
         source,
         seed: scenario.seed,
-        target: Target { kind: TargetKind::Hubbub, name: "hubbub".into(), url: stage.hubs.url() },
+        target: stage.hubs.target.clone(),
         began_unix_ms: stage.began_unix_ms,
         seconds: stage.zero.elapsed().as_secs_f64(),
         machine: machine(),

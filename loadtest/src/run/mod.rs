@@ -1,4 +1,4 @@
-//! Plays a scenario file: starts or finds the hub, brings the people, publishes, measures each second, and judges.
+//! Plays a scenario file: starts or finds the hub or what else is driven, brings the people, publishes, measures each second, and judges.
 //!
 //! Read in this order: what is driven ([`target`]); the [`stage`] with people on it; one [`course`] over it, recorded each second
 //! ([`recorder`]) and disturbed ([`faults`]); what is made of it ([`judge`]); and the search for the [`knee`].
@@ -10,6 +10,7 @@ mod knee;
 mod recorder;
 mod stage;
 mod target;
+mod url;
 
 use std::path::PathBuf;
 
@@ -21,6 +22,8 @@ use crate::outcome::{Outcome, Verdict};
 use crate::plan::Scenario;
 use crate::plan::library::{READY_MADE, find};
 use crate::report::Report;
+use crate::target::description::Description;
+use crate::target::library;
 
 pub use self::target::Driven;
 
@@ -62,13 +65,17 @@ impl RunArgs {
     /// Plays it once. How it ended.
     pub fn run(&self) -> Result<Verdict, LoadError> {
         let (scenario, text) = self.played.scenario()?;
-        let mut stage = Stage::set(&scenario, &self.played.driven)?;
-        let measured = stage.measure(&scenario.steps())?;
-        let outcome = judge::outcome(&scenario, text, &mut stage, measured);
-        stage.recorder.end();
-        drop(stage);
-        self.played.finish(&outcome)
+        self.played.finish(&play(&scenario, text, &self.played.driven)?)
     }
+}
+
+/// Plays a scenario once; `source` is its text in the report.
+pub(crate) fn play(scenario: &Scenario, source: String, driven: &Driven) -> Result<Outcome, LoadError> {
+    let mut stage = Stage::set(scenario, driven)?;
+    let measured = stage.measure(&scenario.steps())?;
+    let outcome = judge::outcome(scenario, source, &mut stage, measured);
+    stage.recorder.end();
+    Ok(outcome)
 }
 
 impl KneeArgs {
@@ -83,12 +90,18 @@ impl KneeArgs {
     }
 }
 
-/// Says which scenarios come with the program.
+/// Says which scenarios and targets come with the program.
 pub fn list() -> Result<(), LoadError> {
     let report = Report::new("list");
+    report.say("scenarios, for run and knee:");
     for (name, text) in READY_MADE {
         let Scenario { about, .. } = Scenario::parse(text, &[])?;
-        report.say(&format!("{name:<16} {about}"));
+        report.say(&format!("  {name:<16} {about}"));
+    }
+    report.say("targets, for --target:");
+    for (name, text) in library::READY_MADE {
+        let Description { about, .. } = Description::parse(name, text, &[])?;
+        report.say(&format!("  {name:<16} {about}"));
     }
     Ok(())
 }

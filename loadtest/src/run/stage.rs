@@ -41,7 +41,8 @@ pub(super) struct Stage {
 impl Stage {
     /// Starts what must be started, and waits until everybody is live.
     pub(super) fn set(scenario: &Scenario, driven: &Driven) -> Result<Self, LoadError> {
-        let (cast, hubs) = (Arc::new(Cast::of(scenario)?), Hubs::of(driven, &scenario.faults)?);
+        let cast = Arc::new(Cast::of(scenario)?);
+        let hubs = Hubs::of(driven, scenario, &cast)?;
         let pids = hubs.pids();
         let before = (cpu_s(&pids), memory(&pids));
         let (zero, zero_unix_ns) = (Instant::now(), unix_ns());

@@ -123,8 +123,8 @@ show-slow-reader: release-tools ## One that stops reading changes the p99 of 1,0
 	$(LOADTEST) slow-reader --hub $(HUB) --readers 1000 --windows 10 --max-change-percent 20 --max-spread-percent 60
 
 .PHONY: show-streams
-show-streams: release-tools ## 10,000 idle SSE streams: at most 4 KiB of PSS each, a broadcast reaches all
-	$(LOADTEST) streams --hub $(HUB) --streams 10000 --max-pss-bytes 4096
+show-streams: release-tools ## 10,000 idle SSE streams: at most 6 KiB of PSS each, a broadcast reaches all
+	$(LOADTEST) streams --hub $(HUB) --streams 10000 --max-pss-bytes 6144
 
 .PHONY: show-hundred-thousand
 show-hundred-thousand: needs-cluster release-tools ## 100,000 sockets over 6 nodes; one broadcast through Redis reaches every one

@@ -132,7 +132,7 @@ MEMORY := --max-pss-bytes 2048
 OPEN_COST := --rounds 5 --max-open-us 80
 FANOUT := $(BUN) --rounds 5 --seconds 6 --max-user-us 0.20
 SATURATION := $(BUN) --rounds 5 --min-deliveries 3500000 --min-ratio 1.2
-STREAMS := --streams 10000 --max-pss-bytes 8192 --paced 50 --max-rate 2
+STREAMS := --streams 10000 --max-pss-bytes 6144 --paced 50 --max-rate 2
 BESIDE := needs-compare
 endif
 
@@ -179,7 +179,7 @@ show-slow-reader: release-tools ## One that stops reading changes the p99 of 1,0
 	$(LOADTEST) slow-reader --hub $(HUB) --readers 1000 --windows 10 --max-change-percent 20 --max-spread-percent 60
 
 .PHONY: show-sse
-show-sse: release-tools ## 10,000 idle SSE streams: at most 8 KiB of PSS each, a broadcast reaches all, max_rate holds
+show-sse: release-tools ## 10,000 idle SSE streams: at most 6 KiB of PSS each, a broadcast reaches all, max_rate holds
 	$(LOADTEST) streams --hub $(HUB) $(STREAMS)
 
 .PHONY: show-streams

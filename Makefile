@@ -130,7 +130,7 @@ BESIDE :=
 else
 MEMORY := --max-pss-bytes 2048
 OPEN_COST := --rounds 5 --max-open-us 80
-FANOUT := $(BUN) --rounds 5 --seconds 6 --max-user-us 0.20
+FANOUT := $(BUN) --publishers 32 --rounds 5 --seconds 6 --max-user-us 0.20
 SATURATION := $(BUN) --rounds 5 --min-deliveries 3500000 --min-ratio 1.2
 STREAMS := --streams 10000 --max-pss-bytes 6144 --paced 50 --max-rate 2
 BESIDE := needs-compare
@@ -154,13 +154,13 @@ show-saturation: $(BESIDE) release-tools ## 5,000 subscribers: at least 3,500,00
 
 .PHONY: show-latency
 show-latency: needs-compare release-tools ## 500,000 deliveries/s: p50 at most 1.15 times and p99 at most 1.4 times Bun's
-	$(LOADTEST) fanout --title latency --hub $(HUB) $(BUN) --rounds 7 --seconds 5 --subscribers 5000 --rate 100 \
+	$(LOADTEST) fanout --title latency --hub $(HUB) $(BUN) --rounds 7 --seconds 5 --subscribers 5000 --rate 100 --publishers 32 \
 		--max-p50-ratio 1.15 --max-p99-ratio 1.4
 
 .PHONY: show-rooms
 show-rooms: needs-compare release-tools ## 500 rooms of 10, 3,000 messages/s by API: CPU per delivery at most 1.2 times Bun's
 	$(LOADTEST) fanout --title rooms --hub $(HUB) $(BUN) --rounds 7 --seconds 5 --subscribers 5000 --rooms 500 --rate 3000 \
-		--publishers 4 --max-cpu-ratio 1.2
+		--publishers 16 --max-cpu-ratio 1.2
 
 .PHONY: show-ingest
 show-ingest: needs-cluster release-tools ## /v1/batch into windows: 50,000 messages/s in process, 15,000 through Redis, none lost

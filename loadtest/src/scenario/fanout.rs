@@ -21,8 +21,9 @@ use crate::traffic::{Acked, Pace, Traffic, TrafficPlan};
 
 /// Before anything is measured.
 const WARM_UP: Duration = Duration::from_secs(1);
-/// How late this program may publish in the middle round, in milliseconds: later than that it measures itself.
-const OWN_LATENESS_MS: f64 = 5.0;
+/// How late this program may publish in the middle round, in milliseconds, while the machine has time left, and while it has
+/// not: then whoever is measured shares it with this program, and latency counts from when a message was due all the same.
+const OWN_LATENESS_MS: [f64; 2] = [5.0, 20.0];
 
 /// The flags of `fanout`.
 #[derive(Args, Debug)]
@@ -46,7 +47,8 @@ pub struct FanoutArgs {
     /// Messages a second.
     #[arg(long, default_value_t = 100.0)]
     rate: f64,
-    /// Connections to the internal API.
+    /// Connections to the internal API, which is also the most that is published and not answered. With one, a server that answers
+    /// only when it has written to everybody never has two messages to write at once.
     #[arg(long, default_value_t = 1)]
     publishers: usize,
     /// How long a round is, in seconds.
@@ -275,7 +277,8 @@ impl Measured {
             report.fail(format!("{name}: {audit}; {ended} subscribers ended"));
         }
         let late = self.of(|round| round.own_lateness_ms);
-        if late.median() > OWN_LATENESS_MS {
+        let full = self.of(|round| round.spent.machine_idle).median() < 0.10;
+        if late.median() > OWN_LATENESS_MS[usize::from(full)] {
             report.fail(format!("{name}: the generator was the limit: it published {} ms late (p99)", late.text(1)));
         }
     }

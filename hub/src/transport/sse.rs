@@ -155,7 +155,7 @@ fn interval_of(rate: &str) -> Result<u64, Problem> {
     let rate = rate.parse::<f64>().ok().filter(|rate| RATES.contains(rate));
     let rate =
         rate.ok_or_else(|| bad(format!("`max_rate` is {} to {} flushes a second", RATES.start(), RATES.end())))?;
-    Ok((1_000.0 / rate).round() as u64)
+    Ok((1_000.0 / rate).ceil() as u64)
 }
 
 /// The header of a reconnect wins over the query of the first request.

@@ -30,7 +30,9 @@ impl<'a> Clock<'a> {
     fn pass(&mut self, days: u64) {
         self.now += days * DAY;
         for _ in 0..3 {
-            assert_eq!(self.server.psql(&format!("SELECT hubbub.tidy({})", self.now)).expect("tidied"), "t");
+            // The store of the test tidies too; who comes at the same moment is told to leave it.
+            let tidied = (0..100).any(|_| ask_text(self.server, &format!("SELECT hubbub.tidy({})", self.now)) == "t");
+            assert!(tidied, "somebody else was at it a hundred times");
             self.now += 11 * 60_000;
         }
     }
@@ -45,7 +47,11 @@ impl<'a> Clock<'a> {
 }
 
 fn ask(server: &Server, sql: &str) -> u64 {
-    server.psql(sql).expect("asked").parse().expect("a number")
+    ask_text(server, sql).parse().expect("a number")
+}
+
+fn ask_text(server: &Server, sql: &str) -> String {
+    server.psql(sql).expect("asked")
 }
 
 /// The partition of each message of a channel, in the order of their offsets.

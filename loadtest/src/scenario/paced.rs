@@ -15,9 +15,11 @@ use crate::events::{self, Events, Fed};
 use crate::report::Report;
 use crate::socket::Dial;
 
-/// How much nearer than allowed two flushes may come in: the second one's way can be shorter than the first one's, by
-/// what this machine keeps a reader waiting.
+/// How much nearer than allowed two flushes may come in on a machine with time: the way of the second one can be shorter than
+/// that of the first one.
 const TOLERANCE: Duration = Duration::from_millis(50);
+/// A machine that keeps a thread waiting for longer than this says nothing about the pace.
+const TOO_BUSY: Duration = Duration::from_millis(200);
 
 /// How often nothing may come in time before anything has.
 const SILENCES: u32 = 5;
@@ -69,9 +71,17 @@ impl Paced {
         Ok(stream)
     }
 
-    /// Whether they were all paced and complete; the part of the figure.
-    pub(super) fn judge(&self, accounts: &[Account], head: u64, report: &mut Report) -> String {
-        let (rate, allowed) = (self.max_rate as usize, Duration::from_secs(1).saturating_sub(TOLERANCE));
+    /// Whether they were all paced and complete; the part of the figure. `kept` is how long the machine kept a thread waiting
+    /// meanwhile that had to run: both ends of a stream may have waited so.
+    pub(super) fn judge(&self, accounts: &[Account], head: u64, kept: Duration, report: &mut Report) -> String {
+        report.value("paced_tolerance_ms", (TOLERANCE.max(kept * 2)).as_secs_f64() * 1e3);
+        if kept > TOO_BUSY {
+            report.fail(format!(
+                "max_rate: the machine kept a thread waiting for {kept:?}, which says nothing about the pace"
+            ));
+        }
+        let tolerance = TOLERANCE.max(kept * 2);
+        let (rate, allowed) = (self.max_rate as usize, Duration::from_secs(1).saturating_sub(tolerance));
         let shortest = |account: &Account| {
             // So many and one more took at least a second.
             let spans = account.came.windows(rate + 1).map(|came| came[rate] - came[0]);
@@ -79,7 +89,7 @@ impl Paced {
         };
         let spans: Vec<_> = accounts.iter().map(shortest).collect();
         let too_many = spans.iter().filter(|span| **span < allowed.as_secs_f64()).count();
-        let beyond = accounts.iter().filter(|account| account.flushes_beyond(self.max_rate) > 0).count();
+        let beyond = accounts.iter().filter(|account| account.flushes_beyond(self.max_rate, tolerance) > 0).count();
         let lost: u64 = accounts.iter().map(|account| account.audit.lost(head)).sum();
         let wrong: u64 = accounts
             .iter()
@@ -117,9 +127,9 @@ impl Paced {
 
 impl Account {
     /// Flushes that came beyond those that the rate allows from the first to the last, both included.
-    fn flushes_beyond(&self, rate: u32) -> u64 {
+    fn flushes_beyond(&self, rate: u32, tolerance: Duration) -> u64 {
         let (Some(first), Some(last)) = (self.came.first(), self.came.last()) else { return 0 };
-        let allowed = ((*last - *first + TOLERANCE).as_secs_f64() * f64::from(rate)).floor() as u64 + 1;
+        let allowed = ((*last - *first + tolerance).as_secs_f64() * f64::from(rate)).floor() as u64 + 1;
         (self.came.len() as u64).saturating_sub(allowed)
     }
 
@@ -206,7 +216,7 @@ mod tests {
         let plan = Paced { channel: String::new(), max_rate: 2, until_quiet: Duration::ZERO };
         let verdict = |account: Account| {
             let mut report = Report::new("test");
-            plan.judge(&[account], 4, &mut report);
+            plan.judge(&[account], 4, Duration::ZERO, &mut report);
             report.finish(None).expect("nothing is written")
         };
         assert!(verdict(account(&[(1, 0), (2, 500), (4, 1_000)], &[1])));

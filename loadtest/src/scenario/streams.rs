@@ -105,9 +105,12 @@ impl StreamsArgs {
         let streams = (0..self.paced.min(200)).map(|_| plan.open(dial)).collect::<Result<Vec<_>, _>>()?;
         let readers: Vec<_> = streams.into_iter().map(|stream| std::thread::spawn(move || stream.read())).collect();
         let (mut publisher, schedule, begin) = (run.publisher()?, Schedule::new(self.changes), Instant::now());
-        let mut head = 0;
+        let (mut head, mut kept) = (0, Duration::ZERO);
         for number in 0..schedule.count(Duration::from_secs(self.changes_s)) {
-            std::thread::sleep(schedule.due(number).saturating_sub(begin.elapsed()));
+            if let Some(wait) = schedule.due(number).checked_sub(begin.elapsed()) {
+                std::thread::sleep(wait);
+                kept = kept.max(begin.elapsed().saturating_sub(schedule.due(number)));
+            }
             let item = Item { channel: &plan.channel, data: number.to_string(), conflate_key: Some(0) };
             match publisher.publish_items(&[item])?.pop() {
                 Some(Taken::Accepted(offset)) => head = offset,
@@ -118,7 +121,7 @@ impl StreamsArgs {
             .into_iter()
             .map(|reader| reader.join().map_err(|_| LoadError::Start("a reader panicked".into()))?);
         let accounts = accounts.collect::<Result<Vec<_>, _>>()?;
-        Ok(plan.judge(&accounts, head, report))
+        Ok(plan.judge(&accounts, head, kept, report))
     }
 }
 

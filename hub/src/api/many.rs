@@ -6,7 +6,7 @@ use std::collections::HashMap;
 
 use axum::Json;
 use axum::extract::State;
-use futures_util::future::join_all;
+use futures_util::stream::{self, StreamExt};
 use hubbub_protocol::limits::BATCH;
 use hubbub_protocol::{ChannelName, ErrorCode};
 use serde::{Deserialize, Serialize};
@@ -168,6 +168,9 @@ async fn publish_all(
 /// The publishes of each channel, with their places in the request.
 type Chains<P> = HashMap<ChannelName, Vec<(usize, P)>>;
 
+/// Channels of a batch that are published into at once: the way to Redis is shared with whatever else needs it.
+const AT_ONCE: usize = 64;
+
 /// Those of one channel one after the other, so that they keep their order whatever happens to one; channels side by side, so
 /// that a log which is a round trip away is asked by all of them at once.
 async fn answers<P>(chains: Chains<P>) -> Vec<(usize, ItemAnswer)>
@@ -185,5 +188,5 @@ where
         }
         answers
     });
-    join_all(chains).await.into_iter().flatten().collect()
+    stream::iter(chains).buffer_unordered(AT_ONCE).collect::<Vec<_>>().await.into_iter().flatten().collect()
 }

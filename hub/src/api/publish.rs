@@ -2,10 +2,12 @@
 
 use std::borrow::Cow;
 use std::future::poll_fn;
+use std::panic::AssertUnwindSafe;
 use std::task::Poll;
 
 use axum::Json;
 use axum::extract::State;
+use futures_util::FutureExt;
 use hubbub_protocol::frame::Scope as Reach;
 use hubbub_protocol::{ChannelName, Data, Epoch, ErrorCode, Key, MessageId, UserId};
 use serde::{Deserialize, Serialize};
@@ -199,10 +201,13 @@ pub(super) async fn to_its_end<T>(begun: impl Future<Output = T> + Send + 'stati
 where
     T: Send + 'static,
 {
-    let mut begun = Box::pin(begun);
+    let mut begun = Box::pin(AssertUnwindSafe(begun).catch_unwind());
     match poll_fn(|context| Poll::Ready(begun.as_mut().poll(context))).await {
-        Poll::Ready(done) => Ok(done),
-        Poll::Pending => tokio::spawn(begun).await.map_err(|_| fault()),
+        Poll::Ready(done) => done.map_err(|_| fault()),
+        Poll::Pending => match tokio::spawn(begun).await {
+            Ok(Ok(done)) => Ok(done),
+            Ok(Err(_)) | Err(_) => Err(fault()),
+        },
     }
 }
 

@@ -18,6 +18,7 @@ use crate::auth::service::ApiKeys;
 use crate::auth::ticket::{TICKET_SECRET_MIN, Tickets};
 use crate::auth::verifier::Verifier;
 use crate::clock::Clock;
+use crate::config::sections::NodeSettings;
 use crate::config::{Config, Reloadable};
 use crate::guarded::GuardedStore;
 use crate::node::{Carrier, Node, Settings};
@@ -65,13 +66,8 @@ pub(super) fn run(args: &Args) -> Done {
     let metrics = metrics.and_then(PrometheusBuilder::install_recorder);
     let metrics = metrics.map_err(|error| CliError::Refused(format!("metrics can not be kept: {error}")))?;
     telemetry::describe();
-    // Few: each more makes the others wake it, which costs more than it takes off them.
-    let threads = match config.node.shared_threads {
-        0 => cores().div_ceil(2),
-        threads => threads,
-    };
     let mut builder = tokio::runtime::Builder::new_multi_thread();
-    let runtime = builder.worker_threads(threads).thread_name("shared").enable_all().build();
+    let runtime = builder.worker_threads(shared_threads(&config.node)).thread_name("shared").enable_all().build();
     let runtime = runtime.map_err(CliError::Runtime)?;
     let done = runtime.block_on(serve(args, config, metrics));
     // Whoever is still at something, such as a name that nobody resolves, is not waited for.
@@ -137,7 +133,7 @@ async fn start(config: Config, metrics: PrometheusHandle) -> Result<(Node, Owner
         name: config.node.name.as_str().into(),
         public: config.listen.public,
         internal: config.listen.internal,
-        shards: shard_count(config.node.shards),
+        shards: shard_count(&config.node),
         limits: config.limits.clone(),
         store,
         carrier,
@@ -187,8 +183,14 @@ fn rates_over(carrier: &Carrier, rates: Rates) -> Rates {
     }
 }
 
-fn shard_count(configured: usize) -> usize {
-    if configured > 0 { configured } else { cores() }
+/// One for four cores. Few: each more makes the others wake it, which costs more than it takes off them.
+fn shared_threads(node: &NodeSettings) -> usize {
+    if node.shared_threads > 0 { node.shared_threads } else { cores().div_ceil(4) }
+}
+
+/// The rest of the cores: threads that take turns on a core wake and move each other's work.
+fn shard_count(node: &NodeSettings) -> usize {
+    if node.shards > 0 { node.shards } else { cores().saturating_sub(shared_threads(node)).max(1) }
 }
 
 fn cores() -> usize {

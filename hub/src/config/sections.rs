@@ -41,9 +41,10 @@ impl Default for ListenSettings {
 pub struct NodeSettings {
     /// Its name, in logs and in `connected`. Default `hubbub`.
     pub name: String,
-    /// How many shards, each a thread. Default 0: one per core.
+    /// How many shards, each a thread. Default 0: one for each core that is not taken by `shared_threads`.
     pub shards: usize,
-    /// How many threads beside the shards: lanes, presence, the store's client, the internal API. Default 0: one for two cores.
+    /// How many threads beside the shards: lanes, presence, the store's client, the internal API. Default 0: one for four
+    /// cores.
     pub shared_threads: usize,
 }
 

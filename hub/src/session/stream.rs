@@ -101,6 +101,10 @@ async fn begin(
 ) {
     let keys: Vec<ChannelKey> = attached.iter().map(|attaching| attaching.channel.clone()).collect();
     let late = shard.with(|state| {
+        if !state.lives(id) {
+            // Whoever asked has gone: an older stream of the ticket may still have its reader.
+            return None;
+        }
         state.open_stream(id, &keys, interval_ms, ticket);
         let settled: Vec<(Attached, CatchUp)> = attached.iter().map(|attaching| settle(state, attaching)).collect();
         let starts: Vec<Option<Position>> =
@@ -115,8 +119,9 @@ async fn begin(
                 CatchUp::After(offset) => late.push((attaching, offset)),
             }
         }
-        late
+        Some(late)
     });
+    let Some(late) = late else { return };
     if let Some(ticket) = ticket {
         for (index, mailbox) in services.shards.iter().enumerate().filter(|(index, _)| *index != shard.index()) {
             tracing::trace!(index, "ending older streams of the ticket");

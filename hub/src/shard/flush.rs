@@ -75,7 +75,8 @@ impl State {
         }
     }
 
-    fn flush_at(&mut self, index: u32) {
+    /// Writes what waits.
+    pub(super) fn flush_at(&mut self, index: u32) {
         if self.write_out(index) {
             self.drained(index);
         }

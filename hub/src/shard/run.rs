@@ -170,6 +170,13 @@ impl Shard {
                     state.report_metrics();
                 }
             });
+            let mut slice = Instant::now();
+            while self.with(State::flush_next_gathered) {
+                if slice.elapsed() >= self.slice {
+                    yield_now().await;
+                    slice = Instant::now();
+                }
+            }
         }
     }
 

@@ -23,6 +23,7 @@ use crate::admission::Admission;
 use crate::auth::ticket::TicketId;
 use crate::encoded::{Format, encode};
 use crate::limits::Limits;
+use crate::namespace::LogKind;
 use crate::outbox::Bounds;
 
 /// Something to do that needs waiting.
@@ -31,7 +32,7 @@ pub(super) enum Effect {
     /// Flush the connection when its pipe has room.
     AwaitRoom(ConnectionId, Rc<Wire>),
     /// Register the shard's interest.
-    Attach(ChannelKey, crate::namespace::LogKind),
+    Attach(ChannelKey, LogKind),
     /// End it.
     Detach(ChannelKey),
     /// A user came into a channel.
@@ -56,6 +57,8 @@ pub struct State {
     pub(super) wheel: Wheel<Timer>,
     /// Connections with something to write.
     pub(super) dirty: VecDeque<ConnectionId>,
+    /// Channels whose gathered deliveries are due.
+    pub(super) flushes: VecDeque<u32>,
     pub(super) effects: Vec<Effect>,
     pub(super) limits: Arc<Limits>,
     pub(super) counters: Counters,
@@ -75,6 +78,7 @@ impl State {
             channels: Channels::default(),
             wheel: Wheel::new(),
             dirty: VecDeque::new(),
+            flushes: VecDeque::new(),
             effects: Vec::new(),
             limits,
             counters: Counters::default(),
@@ -106,7 +110,8 @@ impl State {
         connection.outbox.push_first(head.into());
         connection.wire = Rc::new(Wire::Socket(socket));
         let wire = Rc::clone(&connection.wire);
-        self.unblock(id);
+        connection.blocked = false;
+        self.flush_at(id.index);
         Some(wire)
     }
 
@@ -252,6 +257,10 @@ impl State {
         flags: u8,
     ) -> Result<(SubscriptionId, oneshot::Receiver<Result<(), String>>), ErrorCode> {
         let known = self.channels.find(channel);
+        if let (Some(slot), LogKind::None) = (known, rules.kind) {
+            // Without a log nothing but this keeps what came before from a newcomer.
+            self.flush_gathered(slot);
+        }
         let Some(connection) = self.connections.get(id).filter(|connection| connection.is_open()) else {
             return Err(ErrorCode::Unavailable);
         };

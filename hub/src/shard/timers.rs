@@ -56,7 +56,7 @@ impl State {
                 Timer::Expiry(id) => self.expiry(id, now_ms),
                 Timer::Gone(id) => self.gone(id),
                 Timer::Linger(slot, emptied) => self.linger_over(slot, emptied),
-                Timer::Gathered(slot) => self.flush_gathered(slot),
+                Timer::Gathered(slot) => self.gathered_due(slot),
                 Timer::StreamFlush(id) => self.stream_flush(id),
                 Timer::Rotate(id) => self.close(id, Goodbye::Code(CloseCode::Reconnect), None),
             }

@@ -8,6 +8,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll as Polled, Waker};
 use std::time::{Duration, Instant};
 
+use futures_util::FutureExt;
 use mio::event::Event;
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Registry, Token};
@@ -98,9 +99,9 @@ impl Sockets {
             Err(error) => return tracing::debug!(%error, "the socket is gone already"),
         };
         let adopted = self.shard.with(|state| {
-            let id = state.adopt(Wire::Socket(socket), Format::Json, admission, mode == Mode::Native);
-            state.send_bytes(id, &head.into());
-            state.wire(id).map(|wire| (id, wire))
+            let id = state.adopt(Wire::Coming, Format::Json, admission, mode == Mode::Native);
+            // The head leaves before anything is heard: a goodbye drops what waits.
+            state.arrive(id, socket, &head).map(|wire| (id, wire))
         });
         let Some((id, wire)) = adopted else { return };
         self.peers.borrow_mut().insert(Peer::new(id, wire, Some(mode)));
@@ -142,15 +143,19 @@ impl Sockets {
 
     async fn watch(self: Rc<Self>, mut set: AsyncFd<Set>) {
         let mut events = Events::with_capacity(EVENTS);
+        // Over all the events until nothing is left: small ones that never end would else never give way.
+        let mut slice = Instant::now();
         loop {
             let Ok(mut ready) = set.readable_mut().await else { return };
             match ready.get_inner_mut().0.poll(&mut events, Some(Duration::ZERO)) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => return tracing::error!(%error, "the sockets of a shard can not be watched any more"),
-                Ok(()) if events.is_empty() => ready.clear_ready(),
+                Ok(()) if events.is_empty() => {
+                    ready.clear_ready();
+                    slice = Instant::now();
+                }
                 Ok(()) => {}
             }
-            let mut slice = Instant::now();
             for event in &events {
                 self.happened(event);
                 if slice.elapsed() >= self.slice {
@@ -221,11 +226,11 @@ impl Sockets {
             }
             let ended = self.peers.borrow().get(key).is_some_and(|peer| peer.ended);
             match (ended, whole) {
-                // Nothing tells of the end again.
-                (true, _) => {}
-                (false, true) => return,
                 // Who says so much lets the others have their turn.
-                (false, false) => return self.go_on_after(key, async { true }),
+                (_, false) => return self.go_on_after(key, yield_now().map(|()| true)),
+                // Nothing tells of the end again.
+                (true, true) => {}
+                (false, true) => return,
             }
         }
     }

@@ -66,7 +66,11 @@ impl Hub {
             None => drop(command.arg("--dev")),
         }
         // Sockets of a test do not go when they are asked to: a short drain.
-        command.env_clear().env("HUBBUB_LOG__LEVEL", "warn").env("HUBBUB_LIMITS__DRAIN_MS", "100");
+        command
+            .env_clear()
+            .env("HUBBUB_LOG__LEVEL", "warn")
+            .env("HUBBUB_LIMITS__DRAIN_MS", "100")
+            .env("HUBBUB_NODE__SHARDS", "2");
         command.envs(settings.env.iter().copied());
         command.current_dir(folder.path()).stdout(Stdio::piped()).kill_on_drop(true);
         let mut process = command.spawn().expect("the hub starts");

@@ -41,6 +41,7 @@ impl Fleet {
             .binary(env!("CARGO_BIN_EXE_hubbub").as_ref())
             .env("HUBBUB_LOG__LEVEL", "info")
             .env("HUBBUB_LIMITS__DRAIN_MS", "500")
+            .env("HUBBUB_NODE__SHARDS", "2")
             .env("HUBBUB_REDIS__URL", &redis.url())
             .env("HUBBUB_STORE__POSTGRES_MIGRATE_URL", &postgres.owner_url())
             .env("HUBBUB_STORE__POSTGRES_URL", &postgres.url());

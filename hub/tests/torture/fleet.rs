@@ -14,8 +14,12 @@ use hubbub_local::redis::{Cluster, Data, Options, Sentinel, Standalone};
 use crate::plan::{Fault, Form, Planned, Victim};
 
 /// Settings of the nodes: everything as it is by default, but for what would make a test wait.
-const SETTINGS: &[(&str, &str)] =
-    &[("HUBBUB_LOG__LEVEL", "info"), ("HUBBUB_LIMITS__HEARTBEAT_MS", "5000"), ("HUBBUB_LIMITS__DRAIN_MS", "1500")];
+const SETTINGS: &[(&str, &str)] = &[
+    ("HUBBUB_LOG__LEVEL", "info"),
+    ("HUBBUB_LIMITS__HEARTBEAT_MS", "5000"),
+    ("HUBBUB_LIMITS__DRAIN_MS", "1500"),
+    ("HUBBUB_NODE__SHARDS", "2"),
+];
 
 /// The Redis of a round.
 enum Redis {

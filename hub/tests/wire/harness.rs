@@ -93,7 +93,9 @@ impl Hub {
             std::fs::write(setup.config_path(), text).expect("written");
         }
         let mut command = Command::new(env!("CARGO_BIN_EXE_hubbub"));
-        command.arg("serve").current_dir(setup.folder.path()).env_clear().envs(setup.env.iter().cloned());
+        command.arg("serve").current_dir(setup.folder.path()).env_clear();
+        // Two, so that what one connection does reaches another shard's too, however few cores there are.
+        command.env("HUBBUB_NODE__SHARDS", "2").envs(setup.env.iter().cloned());
         command.args(setup.dev.then_some("--dev")).arg("--data").arg(setup.folder.path());
         for (flag, port) in ["--public", "--internal"].into_iter().zip(setup.ports) {
             command.arg(flag).arg(format!("127.0.0.1:{port}"));

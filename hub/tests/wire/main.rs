@@ -15,6 +15,7 @@ mod a_session_begins_with_connect;
 mod a_subscription_has_one_outcome;
 mod attaching_leaves_no_hole;
 mod draining_loses_nothing;
+mod early_frames_wait_for_the_handshake;
 mod echo_gives_back_what_came;
 mod history_is_read_in_both_directions;
 mod hostile_bytes_are_refused;

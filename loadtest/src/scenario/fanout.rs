@@ -23,7 +23,7 @@ use crate::traffic::{Acked, Pace, Traffic, TrafficPlan};
 const WARM_UP: Duration = Duration::from_secs(1);
 /// How late this program may publish in the middle round, in milliseconds, while the machine has time left, and while it has
 /// not: then whoever is measured shares it with this program, and latency counts from when a message was due all the same.
-const OWN_LATENESS_MS: [f64; 2] = [5.0, 20.0];
+const OWN_LATENESS_MS: [f64; 2] = [10.0, 20.0];
 
 /// The flags of `fanout`.
 #[derive(Args, Debug)]

@@ -84,7 +84,7 @@ impl Paced {
         let (rate, allowed) = (self.max_rate as usize, Duration::from_secs(1).saturating_sub(tolerance));
         let shortest = |account: &Account| {
             // So many and one more took at least a second.
-            let spans = account.came.windows(rate + 1).map(|came| came[rate] - came[0]);
+            let spans = account.settled(self.max_rate).windows(rate + 1).map(|came| came[rate] - came[0]);
             spans.min().unwrap_or(Duration::from_secs(1)).as_secs_f64()
         };
         let spans: Vec<_> = accounts.iter().map(shortest).collect();
@@ -128,9 +128,15 @@ impl Paced {
 impl Account {
     /// Flushes that came beyond those that the rate allows from the first to the last, both included.
     fn flushes_beyond(&self, rate: u32, tolerance: Duration) -> u64 {
-        let (Some(first), Some(last)) = (self.came.first(), self.came.last()) else { return 0 };
+        let came = self.settled(rate);
+        let (Some(first), Some(last)) = (came.first(), came.last()) else { return 0 };
         let allowed = ((*last - *first + tolerance).as_secs_f64() * f64::from(rate)).floor() as u64 + 1;
-        (self.came.len() as u64).saturating_sub(allowed)
+        (came.len() as u64).saturating_sub(allowed)
+    }
+
+    /// The flushes without those of the first second, in which the readers themselves are started.
+    fn settled(&self, rate: u32) -> &[Instant] {
+        self.came.get(rate as usize..).unwrap_or_default()
     }
 
     fn event(&mut self, json: &[u8], now: Instant) -> Result<(), String> {
@@ -204,6 +210,8 @@ mod tests {
         let zero = Instant::now();
         let mut account = Account::default();
         skipped.iter().for_each(|count| account.audit.skipped(*count));
+        // The first second does not count.
+        account.came = vec![zero; 2];
         for (offset, ms) in offsets_at_ms {
             account.audit.message(*offset);
             account.came.push(zero + Duration::from_millis(*ms));

@@ -116,9 +116,10 @@ impl Bus {
         (appended, message.map(|message| Envelope { channel, content: Content::Message(message) }))
     }
 
-    async fn publish(&self, envelope: Envelope) {
+    async fn publish(&self, from: &Arc<Node>, envelope: Envelope) {
         let nodes = self.nodes.read().unwrap_or_else(PoisonError::into_inner).clone();
-        for node in nodes {
+        let is_order = matches!(envelope.content, Content::Order(_));
+        for node in nodes.into_iter().filter(|node| !(is_order && Arc::ptr_eq(node, from))) {
             if lock(&node.wanted).contains(&envelope.channel) {
                 node.inbox.deliver(envelope.clone()).await;
             }
@@ -174,14 +175,14 @@ impl Broker for MemoryBroker {
     }
 
     async fn publish(&self, envelope: Envelope) -> Result<Scope, BrokerError> {
-        self.bus.publish(envelope).await;
+        self.bus.publish(&self.node, envelope).await;
         Ok(Scope::Fleet)
     }
 
     async fn append(&self, append: Append, bounds: WindowBounds) -> Result<Appended, BrokerError> {
         let (appended, envelope) = self.bus.append(append, bounds);
         if let Some(envelope) = envelope {
-            self.bus.publish(envelope).await;
+            self.bus.publish(&self.node, envelope).await;
         }
         Ok(appended)
     }

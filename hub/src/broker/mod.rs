@@ -52,6 +52,7 @@ pub enum Link {
 /// - **Interest.** After `subscribe` answered, every envelope of the channel that is published later, by any node and by this
 ///   one, is handed to [`Inbox`], unless the link breaks; then `Sweep` names the channel as soon as the link is back. While
 ///   the link is away `subscribe` answers all the same: this node's own envelopes come, and the `Sweep` follows.
+/// - **Orders** go to the other nodes alone: who gives one has done it, and done later again it would hit whoever came back.
 /// - **Order.** None is promised between envelopes: nodes race. Positions tell.
 /// - **Window logs.** `append` numbers, stores, deduplicates by key and publishes in one step: an envelope is published for
 ///   what was appended, exactly once, and for nothing else. Offsets count 1, 2, 3 … in an epoch.
@@ -66,7 +67,7 @@ pub trait Broker: Send + Sync + 'static {
     /// Wants them no longer.
     async fn unsubscribe(&self, channels: &[ChannelKey]) -> Result<(), BrokerError>;
 
-    /// Hands an envelope to every node that wants its channel, this one included; answers how far it went. While the link is
+    /// Hands an envelope to every node that wants its channel, this one included unless it is an order; answers how far it went. While the link is
     /// away that is this node.
     async fn publish(&self, envelope: Envelope) -> Result<Scope, BrokerError>;
 

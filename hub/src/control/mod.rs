@@ -2,8 +2,8 @@
 
 pub mod orders;
 
-use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use hubbub_persistence::{Revocation, RevokedSubject, Store, StoreError};
 use hubbub_protocol::CloseCode;
@@ -24,12 +24,7 @@ pub struct Control {
     revocations: Arc<Revocations>,
     hot: Hot,
     untold: mpsc::Sender<Order>,
-    /// Disconnects that this node told, until they come back to it: done again they would hit whoever came back meanwhile.
-    echoes: Arc<Mutex<VecDeque<Order>>>,
 }
-
-/// Echoes that may be awaited; the oldest are forgotten.
-const ECHOES: usize = 1_024;
 
 impl Control {
     /// Over these shards; revocations are remembered in the store, orders travel by the broker. What could not be told goes to
@@ -42,7 +37,7 @@ impl Control {
         hot: Hot,
         untold: mpsc::Sender<Order>,
     ) -> Self {
-        Self { shards, store, broker, revocations, hot, untold, echoes: Arc::default() }
+        Self { shards, store, broker, revocations, hot, untold }
     }
 
     /// Closes the connections of a user on every node; answers how many there were on this one.
@@ -67,11 +62,8 @@ impl Control {
         self.tell(Order::Erased { channel }).await;
     }
 
-    /// Does what another node asks for. This node's own orders come back to it and are done already.
+    /// Does what another node asks for.
     async fn obey(&self, order: Order) {
-        if self.is_echo(&order) {
-            return;
-        }
         match order {
             Order::Disconnect { tenant, user, reconnect } => {
                 self.close(disconnection(tenant, user, reconnect)).await;
@@ -127,34 +119,14 @@ impl Control {
 
     /// Tells an order. Answers whether other nodes hear it.
     async fn told(&self, order: Order) -> bool {
-        if let Order::Disconnect { .. } = order {
-            let mut echoes = self.echoes();
-            echoes.push_back(order.clone());
-            if echoes.len() > ECHOES {
-                echoes.pop_front();
-            }
-        }
-        let envelope = Envelope { channel: control_channel(), content: Content::Order(order.clone()) };
+        let envelope = Envelope { channel: control_channel(), content: Content::Order(order) };
         match self.broker.publish(envelope).await {
             Ok(scope) => scope == Scope::Fleet,
             Err(error) => {
-                self.is_echo(&order);
                 tracing::warn!(%error, "an order could not be told to other nodes");
                 false
             }
         }
-    }
-
-    /// Whether it is one of this node's own that was awaited; it is not any more.
-    fn is_echo(&self, order: &Order) -> bool {
-        let mut echoes = self.echoes();
-        let found = echoes.iter().position(|told| told == order);
-        found.is_some_and(|index| echoes.remove(index).is_some())
-    }
-
-    fn echoes(&self) -> MutexGuard<'_, VecDeque<Order>> {
-        // What a panic left behind is whole: every change under the lock is one step.
-        self.echoes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn close(&self, order: CloseOrder) -> usize {

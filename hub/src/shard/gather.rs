@@ -23,24 +23,22 @@ pub(super) struct Gathered {
 impl State {
     /// Hands the deliveries of one channel out, or keeps them for its next flush.
     pub(super) fn hand_out(&mut self, (slot, deliveries): Batch) {
-        let most = GATHERED_BYTES.min(self.limits.piece_bytes() / 4).min(self.limits.gate_bytes / 4);
         let known = self.channels.get(slot).filter(|known| known.open && known.flush_ms > 0);
         // A slot can have changed hands since the batch was made; then fanning out finds nobody.
         let same = |key: &ChannelKey| deliveries.first().is_some_and(|delivery| delivery.channel == *key);
         let Some(known) = known.filter(|known| same(&known.key)) else { return self.fan_out((slot, deliveries)) };
-        let flush_ms = known.flush_ms;
+        let (flush_ms, mut gathered) = (known.flush_ms, std::mem::take(&mut known.gathered));
+        let most = GATHERED_BYTES.min(self.limits.piece_bytes() / 4).min(self.limits.gate_bytes / 4);
         for delivery in deliveries {
-            let Some(known) = self.channels.get(slot) else { return };
-            if known.gathered.bytes + delivery.cost > most {
-                self.flush_gathered(slot);
+            if gathered.bytes + delivery.cost > most {
+                self.fan_out((slot, std::mem::take(&mut gathered).deliveries));
             }
-            let Some(known) = self.channels.get(slot) else { return };
-            known.gathered.bytes += delivery.cost;
-            known.gathered.deliveries.push(delivery);
+            gathered.bytes += delivery.cost;
+            gathered.deliveries.push(delivery);
         }
-        let Some(known) = self.channels.get(slot) else { return };
-        if known.gathered.due.is_none() && !known.gathered.deliveries.is_empty() {
-            known.gathered.due = Some(self.wheel.arm(flush_ms, Timer::Gathered(slot)));
+        gathered.due.get_or_insert_with(|| self.wheel.arm(flush_ms, Timer::Gathered(slot)));
+        if let Some(known) = self.channels.get(slot) {
+            known.gathered = gathered;
         }
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use hubbub::broker::{Broker, Content, Envelope, Inbox, Incoming};
+use hubbub::broker::{Broker, Content, ControlNotice, Envelope, Inbox, Incoming, Order, control_channel};
 use hubbub::namespace::WindowBounds;
 use hubbub_persistence::{Append, Appended, Continuity, Entry, ReadFrom};
 use hubbub_protocol::channel::ChannelKey;
@@ -40,6 +40,7 @@ macro_rules! broker_obligations {
         $crate::$with! { $($rest)*
             interest_brings_envelopes_to_every_node_once,
             without_interest_nothing_comes,
+            orders_go_to_the_other_nodes_alone,
             tenants_do_not_meet,
             appends_are_numbered_and_published_once,
             racing_appends_leave_no_hole,
@@ -187,6 +188,40 @@ pub(crate) async fn without_interest_nothing_comes(cluster: &impl Cluster) {
     broker.publish(whisper(&key("eph:never"), 1)).await.expect("publish");
     let came = until_whisper(&broker, &wanted, &mut receiver).await;
     assert!(came.is_empty(), "{came:?}");
+}
+
+pub(crate) async fn orders_go_to_the_other_nodes_alone(cluster: &impl Cluster) {
+    let mut nodes = Vec::new();
+    for _ in 0..2 {
+        let (told, orders) = mpsc::channel(100);
+        let broker = cluster.join(inbox().0.with_control(told)).await;
+        broker.subscribe(&[control_channel()]).await.expect("subscribe");
+        nodes.push((broker, orders));
+    }
+    // The second answers the first, so an echo would have come before the answer.
+    let [(one, of_one), (two, of_two)] = &mut nodes[..] else { unreachable!("two were made") };
+    one.publish(order("a")).await.expect("publish");
+    assert_eq!(next_order(of_two).await, order("a").content);
+    two.publish(order("b")).await.expect("publish");
+    assert_eq!(next_order(of_one).await, order("b").content);
+    one.publish(order("c")).await.expect("publish");
+    assert_eq!(next_order(of_two).await, order("c").content);
+}
+
+fn order(channel: &str) -> Envelope {
+    let erased = key(&format!("chat:{channel}"));
+    Envelope { channel: control_channel(), content: Content::Order(Order::Erased { channel: erased }) }
+}
+
+/// The next order; that orders may have been missed is no order.
+async fn next_order(orders: &mut mpsc::Receiver<ControlNotice>) -> Content {
+    loop {
+        match timeout(PATIENCE, orders.recv()).await {
+            Ok(Some(ControlNotice::Order(order))) => return Content::Order(order),
+            Ok(Some(ControlNotice::Missed)) => {}
+            other => panic!("no order: {other:?}"),
+        }
+    }
 }
 
 pub(crate) async fn tenants_do_not_meet(cluster: &impl Cluster) {

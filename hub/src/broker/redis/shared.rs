@@ -135,9 +135,10 @@ impl Shared {
         }
     }
 
-    /// Delivers to this node, if it wants it.
+    /// Delivers to this node, if it wants it and has not given it.
     pub(super) async fn deliver_here(&self, envelope: Envelope) {
-        if self.interest().wants(&envelope.channel) {
+        let given = matches!(envelope.content, Content::Order(_));
+        if !given && self.interest().wants(&envelope.channel) {
             self.inbox.deliver(envelope).await;
         }
     }

@@ -1,9 +1,10 @@
-//! One SSE stream with `max_rate`, read as it comes: when each flush came, and the account of its messages. The channel has one
-//! conflate key, so that a flush is one message.
+//! One SSE stream with `max_rate`: when each flush was made, and the account of its messages. The channel has one conflate key,
+//! so that a flush is one message: the newest that there was. So its time tells when the flush was made, as near as the channel
+//! changes often, however late this reader gets to it.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use hubbub_protocol::{ServerFrame, json};
 
@@ -15,8 +16,8 @@ use crate::events::{self, Events, Fed};
 use crate::report::Report;
 use crate::socket::Dial;
 
-/// How much nearer than allowed two flushes may come in on a machine with time: the way of the second one can be shorter than
-/// that of the first one.
+/// How much nearer than allowed two flushes may seem to be on a machine with time: the newest message of the first one can be a
+/// little older than the flush, as the channel changes in steps.
 const TOLERANCE: Duration = Duration::from_millis(50);
 /// A machine that keeps a thread waiting for longer than this says nothing about the pace.
 const TOO_BUSY: Duration = Duration::from_millis(200);
@@ -47,8 +48,8 @@ pub(super) struct Stream {
 #[derive(Default)]
 pub(super) struct Account {
     audit: Audit,
-    /// When messages came.
-    came: Vec<Instant>,
+    /// When the newest message of each flush was taken by the hub, since 1970.
+    made: Vec<Duration>,
     opened: bool,
 }
 
@@ -84,7 +85,7 @@ impl Paced {
         let (rate, allowed) = (self.max_rate as usize, Duration::from_secs(1).saturating_sub(tolerance));
         let shortest = |account: &Account| {
             // So many and one more took at least a second.
-            let spans = account.settled(self.max_rate).windows(rate + 1).map(|came| came[rate] - came[0]);
+            let spans = account.settled(self.max_rate).windows(rate + 1).map(|made| made[rate].saturating_sub(made[0]));
             spans.min().unwrap_or(Duration::from_secs(1)).as_secs_f64()
         };
         let spans: Vec<_> = accounts.iter().map(shortest).collect();
@@ -114,7 +115,7 @@ impl Paced {
                 report.fail(format!("max_rate={rate}: {count} {what}"));
             }
         }
-        let flushes: Rounds = accounts.iter().map(|account| account.came.len() as f64).collect();
+        let flushes: Rounds = accounts.iter().map(|account| account.made.len() as f64).collect();
         format!(
             "max_rate={rate}: {} streams got {} flushes of {head} changes, {} in no less than {least:.2} s, {skipped} told as skipped, \
              {lost} lost, latest last",
@@ -128,18 +129,18 @@ impl Paced {
 impl Account {
     /// Flushes that came beyond those that the rate allows from the first to the last, both included.
     fn flushes_beyond(&self, rate: u32, tolerance: Duration) -> u64 {
-        let came = self.settled(rate);
-        let (Some(first), Some(last)) = (came.first(), came.last()) else { return 0 };
-        let allowed = ((*last - *first + tolerance).as_secs_f64() * f64::from(rate)).floor() as u64 + 1;
-        (came.len() as u64).saturating_sub(allowed)
+        let made = self.settled(rate);
+        let (Some(first), Some(last)) = (made.first(), made.last()) else { return 0 };
+        let allowed = ((last.saturating_sub(*first) + tolerance).as_secs_f64() * f64::from(rate)).floor() as u64 + 1;
+        (made.len() as u64).saturating_sub(allowed)
     }
 
     /// The flushes without those of the first second, in which the readers themselves are started.
-    fn settled(&self, rate: u32) -> &[Instant] {
-        self.came.get(rate as usize..).unwrap_or_default()
+    fn settled(&self, rate: u32) -> &[Duration] {
+        self.made.get(rate as usize..).unwrap_or_default()
     }
 
-    fn event(&mut self, json: &[u8], now: Instant) -> Result<(), String> {
+    fn event(&mut self, json: &[u8]) -> Result<(), String> {
         if let Some(attached) = events::opened(json) {
             self.opened = true;
             attached.iter().for_each(|(_, attached)| self.audit.begin(attached.start()));
@@ -150,7 +151,7 @@ impl Account {
             Ok(Some(ServerFrame::Message(message))) => {
                 let Some(position) = message.position else { return Err("a message without a position".into()) };
                 self.audit.message(position.offset);
-                self.came.push(now);
+                self.made.push(Duration::from_millis(message.time));
             }
             Ok(Some(ServerFrame::Skipped { count, .. })) => self.audit.skipped(count),
             Ok(Some(ServerFrame::Gap { lost, .. })) => self.audit.gap(lost.from, lost.to),
@@ -165,7 +166,7 @@ impl Stream {
     /// Reads until nothing comes any more.
     pub(super) fn read(mut self) -> Result<Account, LoadError> {
         let mut silences = 0;
-        while silences < SILENCES && (silences == 0 || self.account.came.is_empty()) {
+        while silences < SILENCES && (silences == 0 || self.account.made.is_empty()) {
             silences += u32::from(!self.more()?);
         }
         Ok(self.account)
@@ -180,7 +181,7 @@ impl Stream {
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => return Ok(false),
             Err(error) => return Err(during("a stream")(error)),
         };
-        let (now, mut bytes) = (Instant::now(), &buffer[..length]);
+        let mut bytes = &buffer[..length];
         if !self.inside {
             match self.events.head(bytes) {
                 None => return Ok(true),
@@ -190,7 +191,7 @@ impl Stream {
         }
         let (account, mut wrong) = (&mut self.account, None);
         let fed = self.events.feed(bytes, |json| {
-            if let Err(why) = account.event(json, now) {
+            if let Err(why) = account.event(json) {
                 wrong.get_or_insert(why);
             }
         });
@@ -207,14 +208,14 @@ mod tests {
     use super::*;
 
     fn account(offsets_at_ms: &[(u64, u64)], skipped: &[u64]) -> Account {
-        let zero = Instant::now();
+        let zero = Duration::from_secs(1_800_000_000);
         let mut account = Account::default();
         skipped.iter().for_each(|count| account.audit.skipped(*count));
         // The first second does not count.
-        account.came = vec![zero; 2];
+        account.made = vec![zero; 2];
         for (offset, ms) in offsets_at_ms {
             account.audit.message(*offset);
-            account.came.push(zero + Duration::from_millis(*ms));
+            account.made.push(zero + Duration::from_millis(*ms));
         }
         account
     }

@@ -7,6 +7,7 @@
 //! Nothing here knows a socket, a session or a node. Only the backends know sqlx.
 
 pub mod log;
+pub mod records;
 pub mod store;
 
 pub mod batch;

@@ -1,0 +1,145 @@
+//! What a decision sees: answers that were loaded, and on top what acts before it in the same batch have changed.
+
+use std::collections::{BTreeMap, HashMap};
+
+use hubbub_protocol::channel::ChannelKey;
+
+use super::act::Stop;
+use super::question::Question;
+use super::{GROUP_RECORDS, Kind, Record, RecordKey};
+
+/// What was loaded.
+pub type Answers = HashMap<Question, Vec<Record>>;
+
+/// Records that were put or removed and are not stored yet.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Changes {
+    changed: BTreeMap<RecordKey, Option<Record>>,
+}
+
+impl Changes {
+    /// What is to be stored, by name; `None` is to be removed.
+    pub fn iter(&self) -> impl Iterator<Item = (&RecordKey, Option<&Record>)> {
+        self.changed.iter().map(|(key, record)| (key, record.as_ref()))
+    }
+
+    /// Whether there is nothing to store.
+    pub fn is_empty(&self) -> bool {
+        self.changed.is_empty()
+    }
+
+    /// Takes over what a later decision changed.
+    pub fn extend(&mut self, later: Self) {
+        self.changed.extend(later.changed);
+    }
+}
+
+/// What one decision sees and changes.
+#[derive(Debug)]
+pub struct View<'a> {
+    answers: &'a Answers,
+    /// Of acts before this one in the batch.
+    before: &'a Changes,
+    /// Of this one.
+    own: Changes,
+    /// The newest offset of each channel that the act names, with what the batch has appended so far.
+    heads: &'a HashMap<ChannelKey, u64>,
+    missing: Vec<Question>,
+}
+
+impl<'a> View<'a> {
+    /// Over answers, the changes of earlier acts, and the heads of the channels.
+    pub fn new(answers: &'a Answers, before: &'a Changes, heads: &'a HashMap<ChannelKey, u64>) -> Self {
+        Self { answers, before, own: Changes::default(), heads, missing: Vec::new() }
+    }
+
+    /// What was asked and not answered, and what was changed.
+    pub fn finish(self) -> (Vec<Question>, Changes) {
+        (self.missing, self.own)
+    }
+
+    /// The offset that the next event of the channel gets, when `already` others of this act stand before it.
+    pub fn next_offset(&self, channel: &ChannelKey, already: u64) -> u64 {
+        self.heads.get(channel).copied().unwrap_or(0) + already + 1
+    }
+
+    /// Says what will be asked, so that it is loaded at once. Stops when something is not there yet.
+    pub fn want(&mut self, questions: impl IntoIterator<Item = Question>) -> Result<(), Stop> {
+        let before = self.missing.len();
+        for question in questions {
+            if !self.knows(&question) {
+                self.missing.push(question);
+            }
+        }
+        if self.missing.len() == before { Ok(()) } else { Err(Stop::Missing) }
+    }
+
+    /// The record of a name.
+    pub fn get(&mut self, key: &RecordKey) -> Result<Option<Record>, Stop> {
+        if let Some(changed) = self.changed(key) {
+            return Ok(changed.cloned());
+        }
+        let question = Question::Key(key.clone());
+        self.want([question.clone()])?;
+        Ok(self.answers.get(&question).and_then(|found| found.first()).cloned())
+    }
+
+    /// The last record of a group up to a place.
+    pub fn last(&mut self, home: &ChannelKey, kind: Kind, group: &str, at: u64) -> Result<Option<Record>, Stop> {
+        let question = Question::Last { home: home.clone(), kind, group: group.to_owned(), at };
+        self.want([question.clone()])?;
+        let mut stored = self.answers.get(&question).and_then(|found| found.first()).cloned();
+        if stored.as_ref().is_some_and(|record| self.changed(&record.key).is_some()) {
+            // What was last is not what it was: the whole group tells what is last now.
+            let all = self.group(home, kind, group)?;
+            stored = all.into_iter().rfind(|record| record.at <= at);
+        }
+        let changed = self.changes_of(home, kind, group).filter(|record| record.at <= at).max_by_key(|record| record.at);
+        Ok(match (stored, changed) {
+            (Some(stored), Some(changed)) if changed.at >= stored.at => Some(changed.clone()),
+            (None, Some(changed)) => Some(changed.clone()),
+            (stored, _) => stored,
+        })
+    }
+
+    /// All records of a group by their place, the oldest [`GROUP_RECORDS`].
+    pub fn group(&mut self, home: &ChannelKey, kind: Kind, group: &str) -> Result<Vec<Record>, Stop> {
+        let question = Question::Group { home: home.clone(), kind, group: group.to_owned() };
+        self.want([question.clone()])?;
+        let stored = self.answers.get(&question).into_iter().flatten();
+        let mut records: Vec<Record> = stored.filter(|record| self.changed(&record.key).is_none()).cloned().collect();
+        records.extend(self.changes_of(home, kind, group).cloned());
+        records.sort_by(|a, b| (a.at, &a.key).cmp(&(b.at, &b.key)));
+        records.truncate(GROUP_RECORDS);
+        Ok(records)
+    }
+
+    /// Puts a record in the place of whatever has its name.
+    pub fn put(&mut self, record: Record) {
+        self.own.changed.insert(record.key.clone(), Some(record));
+    }
+
+    /// Removes a record, if it is there.
+    pub fn remove(&mut self, key: RecordKey) {
+        self.own.changed.insert(key, None);
+    }
+
+    fn changed(&self, key: &RecordKey) -> Option<Option<&Record>> {
+        let changed = self.own.changed.get(key).or_else(|| self.before.changed.get(key));
+        changed.map(Option::as_ref)
+    }
+
+    /// Records of a group that were put and not stored yet.
+    fn changes_of<'s>(&'s self, home: &'s ChannelKey, kind: Kind, group: &'s str) -> impl Iterator<Item = &'s Record> {
+        let before = self.before.changed.iter().filter(|(key, _)| !self.own.changed.contains_key(*key));
+        let all = before.chain(&self.own.changed).filter_map(|(_, record)| record.as_ref());
+        all.filter(move |record| record.key.kind == kind && record.group == group && record.key.home == *home)
+    }
+
+    fn knows(&self, question: &Question) -> bool {
+        match question {
+            Question::Key(key) => self.changed(key).is_some() || self.answers.contains_key(question),
+            Question::Last { .. } | Question::Group { .. } => self.answers.contains_key(question),
+        }
+    }
+}

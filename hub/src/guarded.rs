@@ -5,10 +5,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use hubbub_persistence::records::{Act, ActFuture, Hit, Look, Looked, RecordKey, Records, Search};
 use hubbub_persistence::{
     Append, AppendFuture, Continuity, Head, Page, ReadFrom, Retention, Revocation, Store, StoreError,
 };
-use hubbub_protocol::channel::{ChannelKey, TenantId};
+use hubbub_protocol::channel::{ChannelKey, TenantId, UserId};
 use hubbub_protocol::{MessageId, Position};
 use tokio::time::{Instant, sleep_until, timeout};
 
@@ -34,6 +35,11 @@ impl GuardedStore {
     pub fn new(inner: Arc<dyn Store>, settings: BreakerSettings) -> Self {
         let gate = Gate { breaker: Mutex::new(Breaker::new(settings)), began: Instant::now() };
         Self { inner, gate: Arc::new(gate) }
+    }
+
+    /// Guards the records of the same database.
+    pub fn records(&self, inner: Arc<dyn Records>) -> Arc<dyn Records> {
+        Arc::new(GuardedRecords { inner, store: self.inner.clone(), gate: self.gate.clone() })
     }
 
     fn allow(&self) -> Result<(), StoreError> {
@@ -89,6 +95,64 @@ async fn probe(inner: Arc<dyn Store>, gate: Arc<Gate>) {
             tracing::info!("the store is back");
             return;
         }
+    }
+}
+
+/// Records that are not asked for while their store is away.
+struct GuardedRecords {
+    inner: Arc<dyn Records>,
+    store: Arc<dyn Store>,
+    gate: Arc<Gate>,
+}
+
+impl GuardedRecords {
+    async fn guarded<T>(&self, call: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+        if !self.gate.lock().allows() {
+            return Err(away());
+        }
+        let result = call.await;
+        record(&self.store, &self.gate, &result);
+        result
+    }
+}
+
+#[async_trait]
+impl Records for GuardedRecords {
+    fn act(&self, act: Arc<dyn Act>) -> ActFuture {
+        if !self.gate.lock().allows() {
+            return Box::pin(std::future::ready(Err(away())));
+        }
+        let (store, gate) = (self.store.clone(), self.gate.clone());
+        let acting = self.inner.act(act);
+        Box::pin(async move {
+            let result = acting.await;
+            record(&store, &gate, &result);
+            result
+        })
+    }
+
+    async fn look(&self, tenant: &TenantId, look: Look) -> Result<Looked, StoreError> {
+        count("look");
+        self.guarded(self.inner.look(tenant, look)).await
+    }
+
+    async fn search(&self, search: Search) -> Result<Vec<Hit>, StoreError> {
+        count("search");
+        self.guarded(self.inner.search(search)).await
+    }
+
+    async fn due(&self, now_ms: u64, limit: u32) -> Result<Vec<RecordKey>, StoreError> {
+        self.guarded(self.inner.due(now_ms, limit)).await
+    }
+
+    async fn naming(
+        &self,
+        channel: &ChannelKey,
+        user: &UserId,
+        after: u64,
+        limit: u32,
+    ) -> Result<Vec<u64>, StoreError> {
+        self.guarded(self.inner.naming(channel, user, after, limit)).await
     }
 }
 

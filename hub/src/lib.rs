@@ -12,6 +12,8 @@ pub mod auth;
 
 pub mod publish;
 
+pub mod rooms;
+
 pub mod guarded;
 pub mod logs;
 pub mod questions;

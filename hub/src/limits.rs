@@ -11,6 +11,10 @@ pub struct Limits {
     pub frame_bytes: usize,
     /// Most subscriptions of one connection. Default 512.
     pub subscriptions_per_connection: usize,
+    /// Most rooms that one connection follows. Default 1,000.
+    pub rooms_followed: usize,
+    /// Requests about rooms over REST on the public port that are worked on at once; others wait. Default 64.
+    pub room_requests: usize,
     /// Most channels of a tenant with subscribers on this node. Default 1,000,000.
     pub channels_per_tenant: usize,
     /// Requests a connection may send each second. Default 100.
@@ -108,6 +112,8 @@ impl Default for Limits {
         Self {
             frame_bytes: wire::FRAME_BYTES,
             subscriptions_per_connection: wire::SUBSCRIPTIONS,
+            rooms_followed: 1_000,
+            room_requests: 64,
             channels_per_tenant: 1_000_000,
             requests_per_second: 100,
             request_burst: 200,

@@ -108,6 +108,9 @@ pub struct Namespace {
     /// Messages of a channel are handed to its subscribers together, once in so many milliseconds, in steps of 20: for channels so
     /// hot that nobody reads one message by one. 0 hands them out at once. Default 0.
     pub flush_ms: u64,
+    /// Whether its channels are rooms: written by their own operations alone, read by whoever the room lets in. Needs
+    /// `log = "durable"`, and the namespace `user` with `per_user` and `log = "durable"` beside it. Default false.
+    pub rooms: bool,
     /// What a token without capabilities may do. Default nothing.
     pub allow: Vec<Operation>,
 }
@@ -127,6 +130,12 @@ pub enum NamespaceError {
     /// A public channel would show what belongs to one user.
     #[error("namespace `{0}`: per_user and public exclude each other")]
     PublicUser(String),
+    /// Rooms are durable and belong to their members.
+    #[error("namespace `{0}`: rooms = true needs log = \"durable\", and excludes public and per_user")]
+    Rooms(String),
+    /// Notices of rooms would have nowhere to go.
+    #[error("namespace `{0}`: rooms = true needs a namespace `user` with per_user = true and log = \"durable\"")]
+    RoomsWithoutUsers(String),
     /// Somebody would wait too long.
     #[error("namespace `{0}`: flush_ms is at most {FLUSH_MS}")]
     SlowFlush(String),
@@ -154,6 +163,9 @@ impl Namespace {
         if self.flush_ms > FLUSH_MS {
             return Err(NamespaceError::SlowFlush(name.into()));
         }
+        if self.rooms && (self.log != LogKind::Durable || self.public || self.per_user) {
+            return Err(NamespaceError::Rooms(name.into()));
+        }
         if self.per_user && self.public {
             return Err(NamespaceError::PublicUser(name.into()));
         }
@@ -172,6 +184,10 @@ impl Namespaces {
         for (name, namespace) in declared {
             namespace.check(&name)?;
             all.insert(name, Arc::new(namespace));
+        }
+        let users = all.get("user").is_some_and(|user| user.per_user && user.log == LogKind::Durable);
+        if let Some((name, _)) = all.iter().find(|(_, namespace)| namespace.rooms && !users) {
+            return Err(NamespaceError::RoomsWithoutUsers(name.clone()));
         }
         Ok(Self(all))
     }

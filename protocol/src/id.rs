@@ -37,6 +37,12 @@ macro_rules! id_type {
                 Self(Ulid::from_bytes(bytes))
             }
 
+            /// The id `number` places behind this one, of the same time: for what one request makes.
+            #[must_use]
+            pub fn plus(self, number: u64) -> Self {
+                Self::from_parts(self.time_ms(), self.0.random().wrapping_add(u128::from(number)))
+            }
+
             /// When it was made, in milliseconds since 1970.
             pub fn time_ms(self) -> u64 {
                 self.0.timestamp_ms()

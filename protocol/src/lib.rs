@@ -1,7 +1,7 @@
 //! The wire language of Hubbub: what is said, never how it travels.
 //!
 //! Read in this order: names ([`channel`], [`id`]), places in a log ([`position`], [`outcome`]),
-//! what a channel carries ([`message`]), what is said about it ([`frame`], [`code`], [`limits`]),
+//! what a channel carries ([`message`]), what is said about it ([`frame`], [`code`], [`limits`]), the words of rooms ([`room`]),
 //! what nodes tell each other and how ([`envelope`]), how that is written down ([`json`], [`sse`]),
 //! and the proof that no input does harm ([`hostile`]).
 //!
@@ -18,6 +18,7 @@ pub mod message;
 pub mod code;
 pub mod envelope;
 pub mod frame;
+pub mod room;
 pub mod limits;
 
 pub mod json;

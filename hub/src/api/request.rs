@@ -33,6 +33,11 @@ impl FromRequest<Api> for Body {
 }
 
 impl Body {
+    /// As it came.
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+
     /// What it says.
     pub(super) fn parse<'a, T: Deserialize<'a>>(&'a self) -> Result<T, Problem> {
         let wrong = |error| format!("the body is not what this route takes: {error}");

@@ -38,6 +38,10 @@ pub struct Presence(());
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Moderate(());
 
+/// Leave to come to a room at all; what somebody may do there is for its rules.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Room(());
+
 /// Who publishes: the scope of idempotency keys.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Publisher {
@@ -110,4 +114,4 @@ macro_rules! leave {
     };
 }
 
-leave!(Subscribe, History, Presence, Moderate);
+leave!(Subscribe, History, Presence, Moderate, Room);

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use hubbub_protocol::ErrorCode;
 use hubbub_protocol::channel::{ChannelKey, ChannelName, TenantId};
+use hubbub_protocol::room::op::Access;
 
 use super::grants::Operations;
 use super::identity::Identity;
-use super::permit::{History, Moderate, Permit, Presence, Publish, Publisher, Subscribe};
+use super::permit::{History, Moderate, Permit, Presence, Publish, Publisher, Room, Subscribe};
 use super::service::{Scope, Service};
 use crate::namespace::{LogKind, Namespace, Namespaces, Operation};
 
@@ -28,6 +29,12 @@ pub enum Denied {
     /// Only public channels can be read without a token.
     #[error("this channel needs a token, only public channels can be read without one")]
     TokenNeeded,
+    /// Nobody publishes into a room.
+    #[error("this channel is a room: use the operations of rooms, e.g. `send`")]
+    Rooms,
+    /// The channel is no room.
+    #[error("this channel is no room: its namespace does not have rooms = true")]
+    NotRooms,
     /// The channel belongs to one user.
     #[error("this channel belongs to one user, who alone may read it; only services may write to it")]
     NotOwner,
@@ -47,7 +54,7 @@ impl Denied {
     pub fn code(self) -> ErrorCode {
         match self {
             Self::Namespace => ErrorCode::NotFound,
-            Self::NoHistory | Self::NoPresence => ErrorCode::NotSupported,
+            Self::NoHistory | Self::NoPresence | Self::Rooms | Self::NotRooms => ErrorCode::NotSupported,
             Self::TokenNeeded => ErrorCode::Unauthorized,
             Self::NotOwner | Self::Capability | Self::Scope(_) | Self::Reach => ErrorCode::Forbidden,
         }
@@ -108,6 +115,24 @@ impl Policy {
         Ok(permit(&identity.tenant, channel, namespace, Moderate::leave()))
     }
 
+    /// May this identity come to a room for that? Without capabilities everybody may; what they may do there the room decides.
+    pub fn room(&self, who: &Identity, channel: &ChannelName, access: Access) -> Result<Permit<Room>, Denied> {
+        let namespaces = self.namespaces.load();
+        let namespace = namespaces.of(channel).ok_or(Denied::Namespace)?;
+        if !namespace.rooms {
+            return Err(Denied::NotRooms);
+        }
+        let needed = match access {
+            Access::Read => Operation::History,
+            Access::Write => Operation::Publish,
+            Access::Order => Operation::Moderate,
+        };
+        if !who.grants.on(channel, Operations::ALL).contains(needed) {
+            return Err(Denied::Capability);
+        }
+        Ok(permit(&who.tenant, channel, namespace.clone(), Room::leave()))
+    }
+
     /// What of all this the identity may do on a channel; nothing where the namespace is not declared.
     pub fn operations(&self, identity: &Identity, channel: &ChannelName) -> Operations {
         let namespaces = self.namespaces.load();
@@ -148,6 +173,28 @@ impl Policy {
         Ok(permit(service.tenant(), channel, namespace, Moderate::leave()))
     }
 
+    /// May this service come to a room for that, or ask what is about a user?
+    pub fn service_room(
+        &self,
+        service: &Service,
+        channel: Option<&ChannelName>,
+        access: Access,
+    ) -> Result<(), Denied> {
+        self.service(service, match access {
+            Access::Read => Scope::Read,
+            Access::Write => Scope::Publish,
+            Access::Order => Scope::Admin,
+        })?;
+        let Some(channel) = channel else { return Ok(()) };
+        let namespaces = self.namespaces.load();
+        let namespace = namespaces.of(channel).ok_or(Denied::Namespace)?;
+        match (namespace.rooms, service.reaches(channel)) {
+            (false, _) => Err(Denied::NotRooms),
+            (true, false) => Err(Denied::Reach),
+            (true, true) => Ok(()),
+        }
+    }
+
     /// May this service do what is not about one channel?
     pub fn service(&self, service: &Service, scope: Scope) -> Result<(), Denied> {
         if service.has(scope) { Ok(()) } else { Err(Denied::Scope(scope)) }
@@ -185,6 +232,10 @@ fn decide(who: &Identity, channel: &ChannelName, namespace: &Namespace, what: Op
     }
     let Some(user) = &who.user else { return Err(Denied::TokenNeeded) };
     let mut defaults: Operations = namespace.allow.iter().copied().collect();
+    if namespace.rooms {
+        // Who may look into a room the room decides, behind this.
+        defaults = Operations::ALL;
+    }
     if namespace.per_user {
         let owner = channel.name() == user.as_str();
         if !owner || matches!(what, Operation::Publish | Operation::Moderate) {
@@ -200,6 +251,7 @@ fn offers(namespace: &Namespace, what: Operation) -> Result<(), Denied> {
     match what {
         Operation::History if namespace.log == LogKind::None => Err(Denied::NoHistory),
         Operation::Presence if !namespace.presence => Err(Denied::NoPresence),
+        Operation::Publish if namespace.rooms => Err(Denied::Rooms),
         Operation::Subscribe | Operation::Publish | Operation::History | Operation::Presence | Operation::Moderate => {
             Ok(())
         }

@@ -114,7 +114,10 @@ fn stopped_before_start() -> ExitCode {
 async fn start(config: Config, metrics: PrometheusHandle) -> Result<(Node, Owners), CliError> {
     let refused = |error: &dyn std::error::Error| CliError::Refused(error.to_string());
     let clock = Arc::new(Clock::System);
-    let store: Arc<dyn Store> = Arc::new(GuardedStore::new(store::open(&config).await?, config.breaker));
+    let (store, records) = store::open(&config).await?;
+    let guarded = GuardedStore::new(store, config.breaker);
+    let records = guarded.records(records);
+    let store: Arc<dyn Store> = Arc::new(guarded);
     let carrier = carrier(&config, &clock)?;
     let Reloadable { namespaces, key_ring, services, rates, origins } = config.reloadable()?;
     let owners = Owners {
@@ -136,6 +139,7 @@ async fn start(config: Config, metrics: PrometheusHandle) -> Result<(Node, Owner
         shards: shard_count(&config.node),
         limits: config.limits.clone(),
         store,
+        records,
         carrier,
         clock,
         verifier: owners.verifier.clone(),

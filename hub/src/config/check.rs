@@ -126,6 +126,8 @@ fn limits(config: &Config, found: &mut Found) {
     let above_zero = [
         ("frame_bytes", limits.frame_bytes as u64),
         ("subscriptions_per_connection", limits.subscriptions_per_connection as u64),
+        ("rooms_followed", limits.rooms_followed as u64),
+        ("room_requests", limits.room_requests as u64),
         ("channels_per_tenant", limits.channels_per_tenant as u64),
         ("requests_per_second", limits.requests_per_second.into()),
         ("request_burst", limits.request_burst.into()),

@@ -44,6 +44,11 @@ allow = ["subscribe", "history"]
 log = "durable"
 per_user = true
 
+[namespaces.room]
+log = "durable"
+presence = true
+rooms = true
+
 [namespaces.eph]
 log = "none"
 overflow = "drop_oldest"

@@ -156,6 +156,8 @@ pub const GROUPS: &[Group] = &[
         keys: &[
             ("frame_bytes", Number, "Largest frame from a client."),
             ("subscriptions_per_connection", Number, "Most subscriptions of one connection."),
+            ("rooms_followed", Number, "Most rooms that one connection follows."),
+            ("room_requests", Number, "Requests about rooms over REST on the public port that are worked on at once."),
             ("channels_per_tenant", Number, "Most channels of a tenant with subscribers on this node."),
             ("requests_per_second", Number, "Requests a connection may send each second."),
             ("request_burst", Number, "Requests it may send at once before that rate counts."),
@@ -312,6 +314,7 @@ pub const GROUPS: &[Group] = &[
             ("public", Switch, "Whether its channels can be read over SSE without a token."),
             ("last_value", Switch, "Whether a fresh SSE stream begins with the last message. Needs a log."),
             ("per_user", Switch, "Whether `name` of a channel is a user id, and that user alone may read it."),
+            ("rooms", Switch, "Whether its channels are rooms. Needs `log = \"durable\"` and a namespace `user`."),
             ("overflow", Text, "What happens to a slow subscriber: `disconnect`, `conflate` or `drop_oldest`."),
             (
                 "flush_ms",

@@ -62,6 +62,18 @@ impl Control {
         self.tell(Order::Erased { channel }).await;
     }
 
+    /// A user may not look into a room any more: their subscriptions to it end, on every node.
+    pub async fn shut_out(&self, channel: ChannelKey, user: UserId) {
+        self.end(channel.clone(), user.clone()).await;
+        self.tell(Order::ShutOut { channel, user }).await;
+    }
+
+    async fn end(&self, channel: ChannelKey, user: UserId) {
+        for shard in self.shards.iter() {
+            shard.send(Mail::ShutOut { channel: channel.clone(), user: user.clone() }).await;
+        }
+    }
+
     /// Does what another node asks for.
     async fn obey(&self, order: Order) {
         match order {
@@ -75,6 +87,7 @@ impl Control {
                 self.enforce(Revocation { tenant, subject: RevokedSubject::User { user, before }, until }).await;
             }
             Order::Erased { channel } => self.hot.forget(&channel),
+            Order::ShutOut { channel, user } => self.end(channel, user).await,
         }
     }
 

@@ -13,12 +13,13 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
+use hubbub_persistence::records::Records;
 use hubbub_persistence::{Store, StoreError};
 use hubbub_protocol::TenantId;
 use ipnet::IpNet;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::{Instant, sleep};
 
 pub use self::backbone::Carrier;
@@ -41,6 +42,7 @@ use crate::memory;
 use crate::presence::{self, Presence};
 use crate::publish::Publisher;
 use crate::rate::Rates;
+use crate::rooms::{self, Rooms};
 use crate::session::Services;
 use crate::shard::mail::{Mail, Mailbox, MailboxReader};
 use crate::transport::listener;
@@ -70,6 +72,8 @@ pub struct Settings {
     pub limits: Limits,
     /// What is remembered.
     pub store: Arc<dyn Store>,
+    /// What rooms remember, in the same database.
+    pub records: Arc<dyn Records>,
     /// What carries messages to other nodes.
     pub carrier: Carrier,
     /// The time.
@@ -154,6 +158,14 @@ impl Node {
         let control =
             Control::new(shards.clone(), store.clone(), broker.clone(), revocations.clone(), hot.clone(), sender);
         tokio::spawn(orders::follow(control.clone(), broker.clone(), clock.clone(), notices, untold));
+        let rooms = Rooms::new(rooms::Parts {
+            records: settings.records,
+            broker: broker.clone(),
+            control: control.clone(),
+            policy: policy.clone(),
+            rates: settings.rates.clone(),
+            clock: clock.clone(),
+        });
         let services = Services {
             node: name,
             verifier,
@@ -164,6 +176,7 @@ impl Node {
             hot: hot.clone(),
             presence,
             rates: settings.rates,
+            rooms,
             shards: shards.clone(),
             clock: clock.clone(),
             limits: limits.clone(),
@@ -176,6 +189,7 @@ impl Node {
             tickets,
             anonymous_tenant: ArcSwapOption::from_pointee(settings.anonymous_tenant),
             dev,
+            turns: Semaphore::new(limits.room_requests.min(Semaphore::MAX_PERMITS)),
         });
         let watermark =
             Some(limits.memory_watermark_bytes).filter(|bytes| *bytes > 0).or_else(memory::default_watermark);

@@ -83,7 +83,8 @@ pub(super) fn attach(
     extra_flags: u8,
 ) -> Result<impl Future<Output = Result<Attaching, AttachError>> + use<>, AttachError> {
     let permit = services.policy.subscribe(identity, &wish.channel)?;
-    let (channel, namespace) = (permit.channel().clone(), permit.namespace());
+    let (channel, namespace, user) = (permit.channel().clone(), permit.namespace(), identity.user.clone());
+    let rooms = namespace.rooms;
     let kind = namespace.log;
     let Namespace { overflow, presence, flush_ms, .. } = **namespace;
     let rules = SlotRules { kind, overflow, presence, flush_ms };
@@ -111,10 +112,29 @@ pub(super) fn attach(
     })?;
     let (shard, services, since, rewind) = (Rc::clone(shard), services.clone(), wish.since, wish.rewind);
     Ok(async move {
-        let begin = match opened.await {
-            Ok(Ok(())) => find_begin(&shard, &services, kind, &channel, since, rewind).await,
+        let opened = match opened.await {
+            Ok(Ok(())) => Ok(()),
             Ok(Err(why)) => Err(why),
             Err(_) => Err("the connection closed".to_owned()),
+        };
+        // Asked behind the registration: whoever is shut out from here on is taken off.
+        if let (true, Ok(())) = (rooms, &opened) {
+            match services.rooms.seen(&channel.tenant, user.as_ref(), &channel).await {
+                Ok(true) => {}
+                Ok(false) => {
+                    shard.with(|state| state.give_up(name));
+                    let message = "there is no such room, or it is not for you to see".to_owned();
+                    return Err(AttachError { code: ErrorCode::NotFound, message });
+                }
+                Err(error) => {
+                    shard.with(|state| state.give_up(name));
+                    return Err(AttachError { code: error.code(), message: error.to_string() });
+                }
+            }
+        }
+        let begin = match opened {
+            Ok(()) => find_begin(&shard, &services, kind, &channel, since, rewind).await,
+            Err(why) => Err(why),
         };
         match begin {
             Ok(begin) => Ok(Attaching { channel, name, kind, begin }),

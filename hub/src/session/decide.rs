@@ -2,6 +2,7 @@
 
 use hubbub_protocol::frame::{Connect, HistoryQuery, PresenceQuery, Publish, RequestId, ServerError, Subscribe};
 use hubbub_protocol::json::DecodeError;
+use hubbub_protocol::room::RoomRequest;
 use hubbub_protocol::{ChannelName, ClientFrame, CloseCode, ErrorCode};
 
 /// How far a session is.
@@ -26,6 +27,8 @@ pub enum Request {
     History(HistoryQuery),
     /// Asks who is there.
     Presence(PresenceQuery),
+    /// Does or asks something in rooms.
+    Room(Box<RoomRequest>),
     /// Brings a new token.
     Refresh(String),
 }
@@ -61,6 +64,7 @@ pub fn decide(phase: Phase, frame: Result<ClientFrame, DecodeError>) -> Decision
             ClientFrame::Publish(id, publish) => Decision::Do(id, Request::Publish(publish)),
             ClientFrame::History(id, query) => Decision::Do(id, Request::History(query)),
             ClientFrame::Presence(id, query) => Decision::Do(id, Request::Presence(query)),
+            ClientFrame::Room(id, request) => Decision::Do(id, Request::Room(request)),
             ClientFrame::Refresh(id, token) => Decision::Do(id, Request::Refresh(token)),
             ClientFrame::Pong => Decision::Nothing,
         },
@@ -96,6 +100,7 @@ mod tests {
             (r#"{"type":"publish","id":1,"channel":"a:b","data":1}"#, "close", "do"),
             (r#"{"type":"history","id":1,"channel":"a:b"}"#, "close", "do"),
             (r#"{"type":"presence","id":1,"channel":"a:b"}"#, "close", "do"),
+            (r#"{"type":"room","id":1,"op":"room","channel":"room:a"}"#, "close", "do"),
             (r#"{"type":"refresh","id":1,"token":"t"}"#, "close", "do"),
             (r#"{"type":"pong"}"#, "close", "nothing"),
             (r#"{"type":"nonsense"}"#, "close", "refuse"),

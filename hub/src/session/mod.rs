@@ -1,7 +1,7 @@
 //! Sessions: what clients ask for is decided, authorised and done here. Stages 3 and 4 of the walk.
 //!
 //! Read in this order: what a frame means ([`decide`]), who executes it (`execute`), opening a session (`connect`, `stream`),
-//! what a client can ask for (`requests`), and how a subscription attaches (`attach`). Nothing here knows a socket.
+//! what a client can ask for (`requests`, `rooms`), and how a subscription attaches (`attach`). Nothing here knows a socket.
 
 pub mod decide;
 
@@ -9,6 +9,7 @@ mod attach;
 mod connect;
 mod execute;
 mod requests;
+mod rooms;
 mod stream;
 
 use std::sync::Arc;
@@ -23,6 +24,7 @@ use crate::logs::Logs;
 use crate::presence::Presence;
 use crate::publish::Publisher;
 use crate::rate::Rates;
+use crate::rooms::Rooms;
 use crate::shard::mail::Mailbox;
 
 pub use attach::AttachError;
@@ -50,6 +52,8 @@ pub struct Services {
     pub presence: Presence,
     /// What tenants and their users may publish.
     pub rates: Arc<Rates>,
+    /// Community chat.
+    pub rooms: Rooms,
     /// The mailboxes of all shards of the node.
     pub shards: Arc<[Mailbox]>,
     /// The time.

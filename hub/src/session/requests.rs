@@ -8,7 +8,7 @@ use hubbub_persistence::{Entry, ReadFrom};
 use hubbub_protocol::frame::{
     HistoryPage, HistoryQuery, PresenceQuery, Publish, Reply, RequestId, ServerError, ServerFrame, Side, Subscribe,
 };
-use hubbub_protocol::{ChannelName, ErrorCode};
+use hubbub_protocol::{ChannelName, Data, ErrorCode};
 
 use super::Services;
 use super::attach::{AttachError, CatchUp, attach, catch_up, settle};
@@ -21,13 +21,14 @@ use crate::logs::LogError;
 use crate::presence::Page;
 use crate::publish::{Draft, PublishError, Published};
 use crate::rate::Limited;
+use crate::rooms::RoomError;
 use crate::shard::{ConnectionId, Shard};
 
 /// Why a request failed: the `error` frame without its id.
-struct Failure {
-    code: ErrorCode,
-    message: String,
-    retry_after_ms: Option<u64>,
+pub(super) struct Failure {
+    pub(super) code: ErrorCode,
+    pub(super) message: String,
+    pub(super) retry_after_ms: Option<u64>,
 }
 
 /// Does what was asked for and answers.
@@ -46,6 +47,7 @@ pub(super) async fn run(
         Request::Publish(publish) => asking.publish(publish).await,
         Request::History(query) => asking.history(query).await,
         Request::Presence(query) => asking.presence(query).await,
+        Request::Room(request) => asking.room(*request).await,
         Request::Refresh(token) => asking.refresh(&token).await,
     };
     if let Err(Failure { code, message, retry_after_ms }) = answered {
@@ -54,12 +56,12 @@ pub(super) async fn run(
     }
 }
 
-struct Asking<'a> {
-    shard: &'a Rc<Shard>,
-    services: &'a Rc<Services>,
-    id: ConnectionId,
+pub(super) struct Asking<'a> {
+    pub(super) shard: &'a Rc<Shard>,
+    pub(super) services: &'a Rc<Services>,
+    pub(super) id: ConnectionId,
     request_id: RequestId,
-    identity: Identity,
+    pub(super) identity: Identity,
 }
 
 impl Asking<'_> {
@@ -134,6 +136,7 @@ impl Asking<'_> {
     async fn history(&self, query: HistoryQuery) -> Result<(), Failure> {
         let permit = self.services.policy.history(&self.identity, &query.channel)?;
         let (kind, channel) = (permit.namespace().log, permit.channel());
+        self.may_look(permit.namespace(), channel).await?;
         let from = match query.side {
             Side::After(offset) => ReadFrom::After(offset),
             Side::Before(offset) => ReadFrom::Before(offset.unwrap_or(u64::MAX >> 1)),
@@ -160,10 +163,16 @@ impl Asking<'_> {
 
     async fn presence(&self, query: PresenceQuery) -> Result<(), Failure> {
         let permit = self.services.policy.presence(&self.identity, &query.channel)?;
+        self.may_look(permit.namespace(), permit.channel()).await?;
         let page = Page { after: query.after, limit: query.limit };
         let snapshot = self.services.presence.page(permit.channel().clone(), page).await;
         self.send(&ServerFrame::Reply { id: self.request_id, result: Reply::Presence(snapshot) });
         Ok(())
+    }
+
+    /// Answers with what an operation of rooms is answered with.
+    pub(super) fn answer(&self, data: Data) {
+        self.send(&ServerFrame::Reply { id: self.request_id, result: Reply::Result(data) });
     }
 
     async fn refresh(&self, token: &str) -> Result<(), Failure> {
@@ -200,7 +209,7 @@ fn message_of(entry: Entry) -> Option<hubbub_protocol::Message> {
 }
 
 impl Failure {
-    fn new(code: ErrorCode, message: &str) -> Self {
+    pub(super) fn new(code: ErrorCode, message: &str) -> Self {
         Self { code, message: message.to_owned(), retry_after_ms: None }
     }
 }
@@ -233,6 +242,12 @@ impl From<PublishError> for Failure {
 
 impl From<AuthError> for Failure {
     fn from(error: AuthError) -> Self {
+        Self { code: error.code(), message: error.to_string(), retry_after_ms: error.retry_after_ms() }
+    }
+}
+
+impl From<RoomError> for Failure {
+    fn from(error: RoomError) -> Self {
         Self { code: error.code(), message: error.to_string(), retry_after_ms: error.retry_after_ms() }
     }
 }

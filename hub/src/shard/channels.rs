@@ -20,10 +20,12 @@ pub mod flags {
     pub const CONFLATE: u8 = 4;
     /// It reads server-sent events.
     pub const STREAM: u8 = 8;
+    /// It follows the channel among others: no presence, no place among those who are there.
+    pub const FOLLOW: u8 = 32;
     /// It has read the log in an epoch that the channel has not reached here yet.
     pub(in crate::shard) const AHEAD: u8 = 16;
 }
-pub(super) use flags::{AHEAD, CATCHING, CONFLATE, PRESENCE, STREAM};
+pub(super) use flags::{AHEAD, CATCHING, CONFLATE, FOLLOW, PRESENCE, STREAM};
 
 /// Any of these keeps a subscriber off the shortest path.
 pub(super) const SLOW_PATH: u8 = CATCHING | CONFLATE | STREAM | AHEAD;
@@ -74,6 +76,7 @@ pub(super) type Opened = oneshot::Sender<Result<(), String>>;
 #[derive(Debug)]
 pub(super) struct Slot {
     pub(super) key: ChannelKey,
+    pub(super) kind: LogKind,
     pub(super) overflow: Overflow,
     pub(super) presence: bool,
     /// What comes is handed out once in so many milliseconds; 0 for at once.
@@ -87,6 +90,14 @@ pub(super) struct Slot {
     pub(super) waiting: Vec<Opened>,
     /// Counts the times it became empty, so that an old linger timer does not end a new life.
     pub(super) emptied: u32,
+}
+
+impl Slot {
+    /// Its rules.
+    pub(super) fn rules(&self) -> SlotRules {
+        let Self { kind, overflow, presence, flush_ms, .. } = *self;
+        SlotRules { kind, overflow, presence, flush_ms }
+    }
 }
 
 /// The rules of a slot, from its namespace.
@@ -121,9 +132,10 @@ impl Channels {
     }
 
     pub(super) fn insert(&mut self, key: ChannelKey, rules: SlotRules) -> u32 {
-        let SlotRules { overflow, presence, flush_ms, .. } = rules;
+        let SlotRules { kind, overflow, presence, flush_ms } = rules;
         let index = self.slots.insert(Slot {
             key: key.clone(),
+            kind,
             overflow,
             presence,
             flush_ms,

@@ -54,6 +54,13 @@ pub enum Mail {
     },
     /// Close the connections that match; answers how many there were.
     Close(CloseOrder, oneshot::Sender<usize>),
+    /// End the subscriptions of a user to a channel.
+    ShutOut {
+        /// Which channel.
+        channel: ChannelKey,
+        /// Whose.
+        user: UserId,
+    },
     /// A newer stream was opened with this ticket elsewhere.
     EndTicket(TicketId),
     /// Tell every connection to reconnect within the window, in paced batches.

@@ -2,7 +2,7 @@
 //! shared; all that comes from outside comes through its mailbox.
 //!
 //! Read in this order: what comes in ([`mail`]), what it owns ([`connection`], `channels`, `state`), what it does with it
-//! (`gather`, `fanout`, `flush`, `attach`, `conflate`, `timers` on their `wheel`), and where bytes go (`wire`, `pipe`).
+//! (`gather`, `fanout`, `flush`, `attach`, `follow`, `conflate`, `timers` on their `wheel`), and where bytes go (`wire`, `pipe`).
 
 pub mod mail;
 
@@ -11,6 +11,7 @@ pub mod connection;
 mod state;
 
 mod attach;
+mod follow;
 mod conflate;
 mod fanout;
 mod flush;

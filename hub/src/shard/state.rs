@@ -12,7 +12,7 @@ use hubbub_protocol::{CloseCode, ErrorCode, Position};
 use mio::net::TcpStream;
 use tokio::sync::{Notify, oneshot};
 
-use super::channels::{CATCHING, Channels, Opened, Slot, SlotRules, Subscriber};
+use super::channels::{CATCHING, Channels, FOLLOW, Opened, Slot, SlotRules, Subscriber};
 use super::connection::{
     Connection, ConnectionId, Connections, Gate, Goodbye, Session, Stream, Subscription, SubscriptionId,
 };
@@ -242,11 +242,6 @@ impl State {
         self.connections.get(id).is_some_and(|connection| connection.subscription(slot).is_some())
     }
 
-    /// How many channels the connection subscribes to.
-    pub fn subscriptions(&mut self, id: ConnectionId) -> usize {
-        self.connections.get(id).map_or(0, |connection| connection.subscriptions.len())
-    }
-
     /// Adds a subscriber in the state of catching up: it gets nothing until [`State::go_live`]. The receiver answers when the
     /// channel is open on this shard.
     pub fn subscribe(
@@ -264,8 +259,11 @@ impl State {
         let Some(connection) = self.connections.get(id).filter(|connection| connection.is_open()) else {
             return Err(ErrorCode::Unavailable);
         };
-        if known.is_some_and(|slot| connection.subscription(slot).is_some()) {
-            return Err(ErrorCode::AlreadySubscribed);
+        if let Some(slot) = known.filter(|slot| connection.subscription(*slot).is_some()) {
+            if flags & FOLLOW != 0 || !self.only_follows(id, slot) {
+                return Err(ErrorCode::AlreadySubscribed);
+            }
+            self.take_off(id, channel);
         }
         let slot = match known {
             Some(slot) => slot,
@@ -280,6 +278,7 @@ impl State {
         let (opened, receiver) = oneshot::channel();
         self.serials = self.serials.wrapping_add(1);
         let serial = self.serials;
+        let Some(connection) = self.connections.get(id) else { return Err(ErrorCode::Unavailable) };
         let user = connection.session.as_ref().and_then(|session| session.identity.user.clone());
         if let Some(known) = self.channels.get(slot) {
             let place = known.subscribers.len() as u32;
@@ -290,7 +289,7 @@ impl State {
             }
             connection.subscriptions.push(Subscription { slot, place, serial, gate: Some(Box::new(Gate::default())) });
             answer_or_wait(known.open, opened, &mut known.waiting);
-            if let (true, Some(user)) = (known.presence, user) {
+            if let (true, Some(user)) = (known.presence && flags & FOLLOW == 0, user) {
                 self.effects.push(Effect::Joined(channel.clone(), user));
             }
         }
@@ -311,8 +310,8 @@ impl State {
         }
     }
 
-    /// Removes a subscriber. Answers whether there was one.
-    pub fn unsubscribe(&mut self, id: ConnectionId, channel: &ChannelKey) -> bool {
+    /// Takes a subscriber off a channel, however it came to it. Answers whether there was one.
+    pub(super) fn take_off(&mut self, id: ConnectionId, channel: &ChannelKey) -> bool {
         let Some(slot) = self.channels.find(channel) else { return false };
         let Some(connection) = self.connections.get(id) else { return false };
         let Some(index) = connection.subscriptions.iter().position(|subscription| subscription.slot == slot) else {
@@ -344,14 +343,14 @@ impl State {
     /// Takes a subscriber out of its slot; the last one of the slot fills the place.
     fn leave(&mut self, subscription: &Subscription, user: Option<UserId>) {
         let Some(slot) = self.channels.get(subscription.slot) else { return };
-        slot.subscribers.swap_remove(subscription.place as usize);
+        let gone = slot.subscribers.swap_remove(subscription.place as usize);
         if let Some(moved) = slot.subscribers.get(subscription.place as usize)
             && let Some(connection) = self.connections.at(moved.connection)
             && let Some(other) = connection.subscription(subscription.slot)
         {
             other.place = subscription.place;
         }
-        if let (true, Some(user)) = (slot.presence, user) {
+        if let (true, Some(user)) = (slot.presence && gone.flags & FOLLOW == 0, user) {
             self.effects.push(Effect::Left(slot.key.clone(), user));
         }
         if slot.subscribers.is_empty() {
@@ -397,9 +396,12 @@ impl State {
         for subscriber in &slot.subscribers {
             let Some(connection) = self.connections.at(subscriber.connection) else { continue };
             connection.subscriptions.retain(|subscription| subscription.slot != index);
+            if let Some(extra) = connection.extra.as_mut() {
+                extra.followed.retain(|followed| *followed != index);
+            }
             connection.wake_settled();
             let user = connection.session.as_ref().and_then(|session| session.identity.user.clone());
-            if let (true, Some(user)) = (slot.presence, user) {
+            if let (true, Some(user)) = (slot.presence && subscriber.flags & FOLLOW == 0, user) {
                 self.effects.push(Effect::Left(slot.key.clone(), user));
             }
         }
@@ -413,8 +415,7 @@ impl State {
             let Some(key) = self.channels.peek(slot).map(|slot| slot.key.clone()).filter(|key| !allowed(key)) else {
                 continue;
             };
-            self.unsubscribe(id, &key);
-            self.send(id, &ServerFrame::Unsubscribed { id: None, channel: key.channel, code: Some(code) });
+            self.end(id, &key, code);
         }
     }
 

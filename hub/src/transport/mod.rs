@@ -2,7 +2,7 @@
 //!
 //! Read in this order: the accept loop ([`listener`]), the routes of the public port ([`public`]), how a socket leaves HTTP
 //! (`takeover`) and is watched from then on (`sockets`), WebSockets (`websocket`, `hearing` over `codec`) and server-sent events
-//! (`sse`), and what goes with them (`pages`, `problem`).
+//! (`sse`), rooms over REST (`rooms`), and what goes with them (`pages`, `problem`).
 
 pub mod listener;
 pub mod public;
@@ -12,12 +12,15 @@ mod takeover;
 mod codec;
 mod hearing;
 mod sockets;
+mod rooms;
 mod sse;
 mod websocket;
 
 pub mod hostile;
 mod pages;
 pub mod problem;
+
+pub(crate) use rooms::{key as room_key, origin as room_origin};
 
 use std::io;
 use std::rc::Rc;

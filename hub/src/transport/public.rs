@@ -1,22 +1,24 @@
 //! The public port: its routes, and who may come in through them.
 
+use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwapOption;
 use axum::Router;
-use axum::extract::Request;
+use axum::extract::{DefaultBodyLimit, FromRequestParts, Request};
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, ORIGIN};
+use axum::http::request::Parts;
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use hubbub_protocol::{ErrorCode, TenantId};
 use ipnet::IpNet;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use super::problem::Problem;
-use super::{Opening, pages, sse, websocket};
+use super::{Opening, pages, rooms, sse, websocket};
 use crate::admission::{Admission, Gatekeeper, Refused};
 use crate::auth::AuthError;
 use crate::auth::keys::TokenKeySettings;
@@ -41,6 +43,8 @@ pub struct Public {
     pub anonymous_tenant: ArcSwapOption<TenantId>,
     /// In development mode: the key that signs tokens for everybody who asks.
     pub dev: Option<TokenKeySettings>,
+    /// Places for requests about rooms. Overflow policy: they wait.
+    pub turns: Semaphore,
 }
 
 /// What handlers of one shard's listener get. Nothing in it belongs to the shard but the way into its intake.
@@ -60,7 +64,7 @@ pub(super) struct Peer {
 
 /// The routes for one shard.
 pub(crate) fn router(intake: mpsc::Sender<Opening>, public: Arc<Public>) -> Router {
-    let dev = public.dev.is_some();
+    let (dev, body) = (public.dev.is_some(), public.services.limits.frame_bytes);
     let origins = Arc::clone(&public.origins);
     let allowed =
         AllowOrigin::predicate(move |origin: &HeaderValue, _| origins.allows(Some(origin.to_str().unwrap_or(""))));
@@ -68,11 +72,13 @@ pub(crate) fn router(intake: mpsc::Sender<Opening>, public: Arc<Public>) -> Rout
         AUTHORIZATION,
         CONTENT_TYPE,
         HeaderName::from_static("last-event-id"),
+        HeaderName::from_static("idempotency-key"),
     ]);
     let mut router = Router::new()
         .route("/ws", get(websocket::upgrade_native))
         .route("/sse", get(sse::open))
-        .route("/v1/tickets", post(sse::issue_ticket));
+        .route("/v1/tickets", post(sse::issue_ticket))
+        .route("/v1/rooms/{op}", post(rooms::act).layer(DefaultBodyLimit::max(body)));
     if dev {
         router = router
             .route("/echo", get(websocket::upgrade_echo))
@@ -80,7 +86,7 @@ pub(crate) fn router(intake: mpsc::Sender<Opening>, public: Arc<Public>) -> Rout
             .fallback(get(pages::page));
     } else {
         router = router.fallback(|| async {
-            Problem::new(ErrorCode::NotFound, "there is nothing here; try /ws, /sse or /v1/tickets")
+            Problem::new(ErrorCode::NotFound, "there is nothing here; try /ws, /sse, /v1/tickets or /v1/rooms")
         });
     }
     router.layer(cors).with_state(Entry { intake, public })
@@ -126,6 +132,18 @@ impl Entry {
             }
         }
         real
+    }
+}
+
+/// The address of whoever asks, as it counts for limits.
+pub(super) struct Address(pub(super) Option<IpAddr>);
+
+impl FromRequestParts<Entry> for Address {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, entry: &Entry) -> Result<Self, Infallible> {
+        let peer = parts.extensions.get::<Peer>();
+        Ok(Self(peer.map(|peer| entry.real_address(peer, &parts.headers))))
     }
 }
 

@@ -60,6 +60,13 @@ pub enum Order {
         /// It can be forgotten from then on, in milliseconds since 1970.
         until: u64,
     },
+    /// A user may not look into a room any more: their subscriptions to it end.
+    ShutOut {
+        /// Which room.
+        channel: ChannelKey,
+        /// Who.
+        user: UserId,
+    },
     /// A message of the channel was erased: nobody shows it from memory any more.
     Erased {
         /// Which channel.

@@ -203,6 +203,7 @@ fn write_order(order: &Order, out: &mut Vec<u8>) {
         Order::RevokeToken { tenant, .. } => (2, tenant),
         Order::RevokeUser { tenant, .. } => (3, tenant),
         Order::Erased { channel } => (4, &channel.tenant),
+        Order::ShutOut { channel, .. } => (5, &channel.tenant),
     };
     field(tag::ORDER, &[code], out);
     field(tag::TENANT, tenant.as_str().as_bytes(), out);
@@ -221,6 +222,10 @@ fn write_order(order: &Order, out: &mut Vec<u8>) {
             number(tag::UNTIL, *until, out);
         }
         Order::Erased { channel } => field(tag::CHANNEL, channel.channel.as_str().as_bytes(), out),
+        Order::ShutOut { channel, user } => {
+            field(tag::CHANNEL, channel.channel.as_str().as_bytes(), out);
+            field(tag::USER, user.as_str().as_bytes(), out);
+        }
     }
 }
 
@@ -285,6 +290,10 @@ fn read_order(fields: &Fields) -> Result<Order, WireError> {
         [4] => {
             let name = ChannelName::parse(fields.text(tag::CHANNEL)?).map_err(|_| WireError::Field(tag::CHANNEL))?;
             Ok(Order::Erased { channel: ChannelKey::new(tenant, name) })
+        }
+        [5] => {
+            let name = ChannelName::parse(fields.text(tag::CHANNEL)?).map_err(|_| WireError::Field(tag::CHANNEL))?;
+            Ok(Order::ShutOut { channel: ChannelKey::new(tenant, name), user: fields.user()? })
         }
         _ => Err(WireError::Field(tag::ORDER)),
     }

@@ -3,6 +3,7 @@
 use crate::channel::{ChannelName, UserId};
 use crate::message::{Data, Key};
 use crate::position::Position;
+use crate::room::RoomRequest;
 
 /// A number chosen by the client; the reply to the request carries it back.
 pub type RequestId = u64;
@@ -22,6 +23,8 @@ pub enum ClientFrame {
     History(RequestId, HistoryQuery),
     /// Asks who is in a channel.
     Presence(RequestId, PresenceQuery),
+    /// Does or asks something in rooms.
+    Room(RequestId, Box<RoomRequest>),
     /// Brings a new token before the old one expires.
     Refresh(RequestId, String),
     /// Answers a ping.

@@ -6,7 +6,7 @@ use crate::channel::{ChannelName, UserId};
 use crate::code::ErrorCode;
 use crate::frame::RequestId;
 use crate::id::{MessageId, SessionId};
-use crate::message::Message;
+use crate::message::{Data, Message};
 use crate::outcome::{Attached, GapReason, Range};
 use crate::position::{Epoch, Position};
 
@@ -140,6 +140,8 @@ pub enum Reply {
     History(HistoryPage),
     /// To `presence`.
     Presence(PresenceSnapshot),
+    /// To `room`: what the operation is answered with.
+    Result(Data),
     /// To `refresh`: when the new token expires, in milliseconds since 1970.
     Refreshed {
         /// When the new token expires, in milliseconds since 1970.

@@ -14,6 +14,7 @@ use crate::frame::{ClientFrame, Connect, HistoryQuery, PresenceQuery, Publish, R
 use crate::limits;
 use crate::message::{Data, Key};
 use crate::position::{Epoch, OFFSET_MAX, Position};
+use crate::room::RoomRequest;
 
 /// Every field of every client frame. Unknown fields are ignored, so that newer clients work with older hubs.
 #[derive(Deserialize)]
@@ -67,7 +68,11 @@ struct FlatResume<'a> {
 
 /// Reads a client frame.
 pub fn decode(text: &str) -> Result<ClientFrame, DecodeError> {
-    let flat: Flat<'_> = from_object(text).map_err(|message| DecodeError { id: id_alone(text), message })?;
+    let flat: Flat<'_> = match from_object::<Flat<'_>>(text) {
+        Ok(flat) if flat.kind != "room" => flat,
+        Err(message) if !is_room(text) => return Err(DecodeError { id: id_alone(text), message }),
+        Ok(_) | Err(_) => return room(text).map_err(|message| DecodeError { id: id_alone(text), message }),
+    };
     let id = flat.id;
     flat.into_frame().map_err(|message| DecodeError { id, message })
 }
@@ -79,6 +84,22 @@ fn id_alone(text: &str) -> Option<RequestId> {
         id: Option<RequestId>,
     }
     from_object::<Request>(text).ok()?.id.filter(|id| *id <= OFFSET_MAX)
+}
+
+/// The fields of an operation of rooms are its own.
+fn is_room(text: &str) -> bool {
+    #[derive(Deserialize)]
+    struct Kind<'a> {
+        #[serde(rename = "type", borrow)]
+        kind: Cow<'a, str>,
+    }
+    from_object::<Kind<'_>>(text).is_ok_and(|frame| frame.kind == "room")
+}
+
+fn room(text: &str) -> Result<ClientFrame, String> {
+    let id = id_alone(text).ok_or("`id` must be a whole number from 0 to 2^53-1")?;
+    let request: RoomRequest = from_object(text)?;
+    Ok(ClientFrame::Room(id, Box::new(request)))
 }
 
 impl Flat<'_> {
@@ -93,7 +114,7 @@ impl Flat<'_> {
             "refresh" => Ok(ClientFrame::Refresh(self.request()?, self.token()?)),
             "pong" => Ok(ClientFrame::Pong),
             _ => {
-                Err("`type` is none of connect, subscribe, unsubscribe, publish, history, presence, refresh, pong"
+                Err("`type` is none of connect, subscribe, unsubscribe, publish, history, presence, room, refresh, pong"
                     .into())
             }
         }

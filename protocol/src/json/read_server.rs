@@ -14,6 +14,7 @@ use crate::frame::{
     Connected, HistoryPage, PresenceSnapshot, Reply, RequestId, Scope, ServerFrame, SubscriptionResult,
 };
 use crate::id::{MessageId, SessionId};
+use crate::message::Data;
 use crate::outcome::{Attached, GapReason, Outcome, Range};
 use crate::position::{Epoch, OFFSET_MAX, Position};
 
@@ -154,15 +155,17 @@ struct WireReply {
     id: RequestId,
     history: Option<HistoryPage>,
     presence: Option<PresenceSnapshot>,
+    result: Option<Data>,
     expires_at: Option<u64>,
 }
 
 impl WireReply {
     fn into_frame(self) -> Result<ServerFrame, String> {
-        let result = match (self.history, self.presence, self.expires_at) {
-            (Some(page), None, None) => Reply::History(page),
-            (None, Some(snapshot), None) => Reply::Presence(snapshot),
-            (None, None, Some(expires_at)) => Reply::Refreshed { expires_at },
+        let result = match (self.history, self.presence, self.result, self.expires_at) {
+            (Some(page), None, None, None) => Reply::History(page),
+            (None, Some(snapshot), None, None) => Reply::Presence(snapshot),
+            (None, None, Some(data), None) => Reply::Result(data),
+            (None, None, None, Some(expires_at)) => Reply::Refreshed { expires_at },
             _ => return Err("a `reply` has one of `history`, `presence` and `expires_at`".into()),
         };
         Ok(ServerFrame::Reply { id: self.id, result })

@@ -4,7 +4,8 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
 use super::optional;
-use crate::frame::{ClientFrame, Connect, HistoryQuery, PresenceQuery, Publish, Resume, Side, Subscribe};
+use crate::frame::{ClientFrame, Connect, HistoryQuery, PresenceQuery, Publish, RequestId, Resume, Side, Subscribe};
+use crate::room::RoomRequest;
 use crate::limits;
 
 /// A client frame as JSON.
@@ -17,6 +18,9 @@ struct Tagged<'a>(&'a ClientFrame);
 
 impl Serialize for Tagged<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if let ClientFrame::Room(id, request) = self.0 {
+            return Room { kind: "room", id: *id, request }.serialize(serializer);
+        }
         let (kind, id) = match self.0 {
             ClientFrame::Connect(_) => ("connect", None),
             ClientFrame::Subscribe(id, _) => ("subscribe", Some(id)),
@@ -24,6 +28,7 @@ impl Serialize for Tagged<'_> {
             ClientFrame::Publish(id, _) => ("publish", Some(id)),
             ClientFrame::History(id, _) => ("history", Some(id)),
             ClientFrame::Presence(id, _) => ("presence", Some(id)),
+            ClientFrame::Room(id, _) => ("room", Some(id)),
             ClientFrame::Refresh(id, _) => ("refresh", Some(id)),
             ClientFrame::Pong => ("pong", None),
         };
@@ -38,10 +43,19 @@ impl Serialize for Tagged<'_> {
             ClientFrame::Presence(_, body) => presence(body, &mut map)?,
             ClientFrame::Unsubscribe(_, channel) => map.serialize_entry("channel", channel)?,
             ClientFrame::Refresh(_, token) => map.serialize_entry("token", token)?,
-            ClientFrame::Pong => {}
+            ClientFrame::Room(..) | ClientFrame::Pong => {}
         }
         map.end()
     }
+}
+
+#[derive(Serialize)]
+struct Room<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    id: RequestId,
+    #[serde(flatten)]
+    request: &'a RoomRequest,
 }
 
 fn connect<M: SerializeMap>(body: &Connect, map: &mut M) -> Result<(), M::Error> {

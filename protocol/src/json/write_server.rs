@@ -77,6 +77,7 @@ fn small_frame<M: SerializeMap>(frame: &ServerFrame, map: &mut M) -> Result<(), 
             match result {
                 Reply::History(page) => map.serialize_entry("history", page)?,
                 Reply::Presence(snapshot) => map.serialize_entry("presence", snapshot)?,
+                Reply::Result(data) => map.serialize_entry("result", data)?,
                 Reply::Refreshed { expires_at } => map.serialize_entry("expires_at", expires_at)?,
             }
         }

@@ -1,0 +1,24 @@
+//! Rooms: community chat on the logs of durable channels. Every change is decided by rules over records and stored together with
+//! its events; whoever follows the log of a room is right.
+//!
+//! Read in this order: who acts (`actor`), what went wrong (`error`), what stands in the records (`rows`, `tasks`), how an operation is
+//! decided (`act`, `rules`) or answered (`questions`), how it is reached (`request`, `service`).
+
+pub mod actor;
+pub mod error;
+
+mod rows;
+mod tasks;
+
+mod act;
+mod rules;
+
+mod questions;
+
+mod request;
+mod service;
+
+pub use actor::{Actor, Rank};
+pub use error::RoomError;
+pub use request::HttpRequest;
+pub use service::{Origin, Parts, Rooms};

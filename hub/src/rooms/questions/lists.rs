@@ -1,0 +1,226 @@
+//! Lists of rooms, members and threads.
+
+use std::collections::HashMap;
+
+use hubbub_persistence::records::question::List;
+use hubbub_persistence::records::{Kind, Look, RecordKey};
+use hubbub_protocol::channel::{ChannelKey, ChannelName, UserId};
+use hubbub_protocol::room::answer::{
+    DiscoverAnswer, MemberEntry, MembersAnswer, RoomEntry, RoomsAnswer, ThreadEntry, ThreadsAnswer,
+};
+use hubbub_protocol::room::op::{Discover, Members, Rooms, Threads};
+use hubbub_protocol::room::{Member, MemberState, Person, Role};
+use hubbub_protocol::{ErrorCode, MessageId};
+
+use super::Asking;
+use super::sight::{entry, no_room};
+use crate::rooms::actor::Rank;
+use crate::rooms::error::{RoomError, refusal};
+use crate::rooms::rows::{
+    FollowerRow, MemberRow, PostRow, RoomRow, member_key, person_key, post_key, read, room_key,
+};
+
+/// Most rooms of a page.
+const ROOMS: u32 = 1_000;
+/// Most members of a page.
+const MEMBERS: u32 = 1_000;
+/// Most threads of a page.
+const THREADS: u32 = 100;
+
+impl Asking<'_> {
+    /// The channels of the rooms that a user is in or invited to, behind `after`.
+    pub(in crate::rooms) async fn channels(
+        &self,
+        after: Option<&ChannelName>,
+        limit: u32,
+    ) -> Result<Vec<ChannelKey>, RoomError> {
+        let user = self.user()?;
+        let after = after.map(|after| {
+            let home = ChannelKey::new(self.actor.tenant.clone(), after.clone());
+            member_key(&home, user)
+        });
+        let mut homes = Vec::new();
+        let mut behind = after;
+        loop {
+            // Rooms that were left are in the list as well: it is walked until enough others are found.
+            let list = List::User { who: user.clone(), kind: Some(Kind::Member), homes: Vec::new(), after: behind, limit: ROOMS };
+            let looked = self.records.look(&self.actor.tenant, Look { lists: vec![list], ..Look::default() }).await?;
+            let page = looked.lists.into_iter().next().unwrap_or_default();
+            behind = page.last().map(|record| record.key.clone());
+            let full = page.len() == ROOMS as usize;
+            let present = |group: &str| matches!(group, "joined" | "invited");
+            homes.extend(page.into_iter().filter(|record| present(&record.group)).map(|record| record.key.home));
+            if homes.len() >= limit as usize || !full {
+                homes.truncate(limit as usize);
+                return Ok(homes);
+            }
+        }
+    }
+
+    pub(super) async fn rooms(&self, body: &Rooms) -> Result<RoomsAnswer, RoomError> {
+        let limit = checked(body.limit, ROOMS)?;
+        let homes = match &body.channels {
+            Some(named) if named.len() > ROOMS as usize => return Err(too_many("channels", ROOMS)),
+            Some(named) => named.iter().map(|name| ChannelKey::new(self.actor.tenant.clone(), name.clone())).collect(),
+            None => self.channels(body.after.as_ref(), limit).await?,
+        };
+        let (user, own) = (self.user()?, self.own()?);
+        let keys = homes.iter().flat_map(|home| [room_key(home), member_key(home, user)]).chain([person_key(&own)]);
+        let look = Look { heads: homes.iter().cloned().chain([own]).collect(), keys: keys.collect(), lists: Vec::new() };
+        let mut looked = self.records.look(&self.actor.tenant, look).await?;
+        let person = looked.keys.pop().flatten().map(|record| read::<Person>(&record)).transpose()?.unwrap_or_default();
+        let user = looked.heads.pop().ok_or(RoomError::Internal)?.position.into();
+        let mut rooms: Vec<RoomEntry> = Vec::with_capacity(homes.len());
+        for (pair, head) in looked.keys.chunks(2).zip(&looked.heads) {
+            let [Some(room), Some(me)] = pair else { continue };
+            let (room, me): (RoomRow, MemberRow) = (read(room)?, read(me)?);
+            if matches!(me.member.state, MemberState::Joined | MemberState::Invited) {
+                rooms.push(entry(room, Some(me.member), head.position.into()));
+            }
+        }
+        let full = body.channels.is_none() && homes.len() == limit as usize;
+        let next = homes.last().filter(|_| full).map(|home| home.channel.clone());
+        Ok(RoomsAnswer { rooms, user, person, next })
+    }
+
+    pub(super) async fn room(&self, home: &ChannelKey) -> Result<RoomEntry, RoomError> {
+        match self.sight(home, Vec::new(), Vec::new()).await {
+            Ok(sight) => Ok(sight.entry()),
+            Err(error) => self.invitation(home).await?.ok_or(error),
+        }
+    }
+
+    /// Who is invited sees what into, before they come in.
+    async fn invitation(&self, home: &ChannelKey) -> Result<Option<RoomEntry>, RoomError> {
+        let Some(user) = &self.actor.user else { return Ok(None) };
+        let keys = vec![room_key(home), member_key(home, user)];
+        let looked = self.records.look(&home.tenant, Look { heads: vec![home.clone()], keys, lists: Vec::new() }).await?;
+        let [Some(room), Some(me)] = &looked.keys[..] else { return Ok(None) };
+        let (room, me): (RoomRow, MemberRow) = (read(room)?, read(me)?);
+        let place = looked.heads.first().ok_or(RoomError::Internal)?.position.into();
+        let invited = me.member.state == MemberState::Invited;
+        Ok(invited.then(|| entry(RoomRow { room: hubbub_protocol::room::Room { last: None, ..room.room }, ..room }, Some(me.member), place)))
+    }
+
+    pub(super) async fn members(&self, body: &Members, home: &ChannelKey) -> Result<MembersAnswer, RoomError> {
+        let limit = checked(body.limit, MEMBERS)?;
+        let after = body.after.as_ref().map_or_else(String::new, ToString::to_string);
+        let list = |group: Option<&str>| List::Keys {
+            home: home.clone(),
+            kind: Kind::Member,
+            group: group.map(str::to_owned),
+            after: after.clone(),
+            limit,
+        };
+        let sight = self.sight(home, Vec::new(), vec![list(None), list(Some("joined"))]).await?;
+        if !sight.rank.is_in() {
+            return Err(no_room());
+        }
+        // Who was banned or went is for those who keep order.
+        let order = sight.rank >= Rank::In(Role::Moderator);
+        let page = &sight.lists[usize::from(!order)];
+        let read_too = sight.room.room.receipts || order;
+        let members = page.iter().map(read::<MemberRow>).collect::<Result<Vec<_>, _>>()?;
+        let members: Vec<_> = members.into_iter().map(|row| seen(row.member, read_too)).collect();
+        let next = members.last().filter(|_| page.len() == limit as usize).map(|member| member.user.clone());
+        Ok(MembersAnswer { members, place: sight.place.into(), next })
+    }
+
+    pub(super) async fn discover(&self, body: &Discover) -> Result<DiscoverAnswer, RoomError> {
+        let limit = checked(body.limit, ROOMS)?;
+        let after = body.after.as_ref().map(|after| ChannelKey::new(self.actor.tenant.clone(), after.clone()));
+        let list = List::Everywhere { kind: Kind::Room, group: "open".into(), after, limit };
+        let looked = self.records.look(&self.actor.tenant, Look { lists: vec![list], ..Look::default() }).await?;
+        let page = looked.lists.into_iter().next().unwrap_or_default();
+        let next = page.last().filter(|_| page.len() == limit as usize).map(|record| record.key.home.channel.clone());
+        let rooms = page.iter().map(read::<RoomRow>).collect::<Result<Vec<_>, _>>()?;
+        let wanted = |name: &ChannelName| body.namespace.as_deref().is_none_or(|namespace| name.namespace() == namespace);
+        let rooms = rooms.into_iter().map(|row| row.room).filter(|room| wanted(&room.channel)).collect();
+        Ok(DiscoverAnswer { rooms, next })
+    }
+
+    pub(super) async fn threads(&self, body: &Threads) -> Result<ThreadsAnswer, RoomError> {
+        let limit = checked(body.limit, THREADS)?;
+        let user = self.user()?;
+        let after = body.after.as_deref().map(|after| self.follower_after(after)).transpose()?;
+        let list = List::User { who: user.clone(), kind: Some(Kind::Follower), homes: Vec::new(), after, limit };
+        let looked = self.records.look(&self.actor.tenant, Look { lists: vec![list], ..Look::default() }).await?;
+        let page = looked.lists.into_iter().next().unwrap_or_default();
+        let next = page.last().filter(|_| page.len() == limit as usize);
+        let next = next.map(|record| format!("{} {}", record.key.home.channel, record.key.key));
+        let rows = page.iter().map(|record| Ok((record.key.home.clone(), read::<FollowerRow>(record)?)));
+        let rows: Vec<(ChannelKey, FollowerRow)> = rows.collect::<Result<_, RoomError>>()?;
+        let keys = rows.iter().flat_map(|(home, row)| [post_key(home, row.thread), member_key(home, user)]);
+        let keys: Vec<RecordKey> = keys.collect();
+        let looked = self.records.look(&self.actor.tenant, Look { keys, ..Look::default() }).await?;
+        let mut threads = Vec::new();
+        for ((home, row), pair) in rows.into_iter().zip(looked.keys.chunks(2)) {
+            let [Some(root), Some(me)] = pair else { continue };
+            let (root, me): (PostRow, MemberRow) = (read(root)?, read(me)?);
+            if !row.following || me.member.state != MemberState::Joined {
+                continue;
+            }
+            threads.push(ThreadEntry {
+                channel: home.channel,
+                unread: root.post.replies.saturating_sub(row.read),
+                mentions: row.mentions.saturating_sub(row.mentions_read),
+                read: row.read,
+                thread: root.post,
+            });
+        }
+        Ok(ThreadsAnswer { threads, next })
+    }
+
+    fn follower_after(&self, after: &str) -> Result<RecordKey, RoomError> {
+        let bad = || RoomError::from(refusal(ErrorCode::BadRequest, "`after` is `next` of the page before"));
+        let (channel, key) = after.split_once(' ').ok_or_else(bad)?;
+        let channel = ChannelName::parse(channel).map_err(|_| bad())?;
+        let home = ChannelKey::new(self.actor.tenant.clone(), channel);
+        Ok(RecordKey { home, kind: Kind::Follower, key: key.to_owned() })
+    }
+
+    pub(super) async fn receipts(
+        &self,
+        message: MessageId,
+        home: &ChannelKey,
+    ) -> Result<HashMap<&'static str, Vec<UserId>>, RoomError> {
+        let list = List::Keys {
+            home: home.clone(),
+            kind: Kind::Member,
+            group: Some("joined".into()),
+            after: String::new(),
+            limit: MEMBERS,
+        };
+        let sight = self.sight(home, vec![post_key(home, message)], vec![list]).await?;
+        if !sight.rank.is_in() {
+            return Err(no_room());
+        }
+        if !sight.room.room.receipts {
+            return Err(refusal(ErrorCode::NotSupported, "reading is not told in this room").into());
+        }
+        let post = sight.keys.first().and_then(Option::as_ref).map(read::<PostRow>).transpose()?;
+        let Some(post) = post.filter(|row| row.post.thread.is_none()) else {
+            return Err(refusal(ErrorCode::NotFound, "there is no such message outside threads").into());
+        };
+        let rows = sight.lists.iter().flatten().map(read::<MemberRow>).collect::<Result<Vec<_>, _>>()?;
+        let reads = |row: &MemberRow| row.member.read >= post.post.ordinal && Some(&row.member.user) != post.post.from.as_ref();
+        let readers = rows.into_iter().filter(reads).map(|row| row.member.user).collect();
+        Ok(HashMap::from([("readers", readers)]))
+    }
+}
+
+fn seen(member: Member, read: bool) -> MemberEntry {
+    let Member { user, role, state, since, muted_until, banned_until, read: upto, .. } = member;
+    MemberEntry { user, role, state, since, muted_until, banned_until, read: read.then_some(upto) }
+}
+
+pub(super) fn checked(limit: u32, most: u32) -> Result<u32, RoomError> {
+    if (1..=most).contains(&limit) {
+        return Ok(limit);
+    }
+    Err(refusal(ErrorCode::BadRequest, format!("`limit` is 1 to {most}")).into())
+}
+
+fn too_many(what: &str, most: u32) -> RoomError {
+    refusal(ErrorCode::LimitReached, format!("`{what}` are at most {most}")).into()
+}

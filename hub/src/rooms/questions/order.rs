@@ -1,0 +1,57 @@
+//! What those see who keep order: reports, the audit log, refused words.
+
+use hubbub_persistence::ReadFrom;
+use hubbub_persistence::records::Kind;
+use hubbub_persistence::records::question::List;
+use hubbub_protocol::channel::ChannelKey;
+use hubbub_protocol::room::NEVER;
+use hubbub_protocol::room::op::{AuditQuery, Reports};
+use serde_json::{Value, json};
+
+use super::{Asking, lists};
+use crate::rooms::error::RoomError;
+use crate::rooms::rows::{FilterRow, filter_key, read};
+
+/// Most entries of a page.
+const PAGE: u32 = 100;
+
+impl Asking<'_> {
+    pub(super) async fn reports(&self, body: &Reports, home: &ChannelKey) -> Result<Value, RoomError> {
+        let limit = lists::checked(body.limit, PAGE)?;
+        let group = if body.open { "open" } else { "closed" };
+        let (entries, next) = self.entries(home, Kind::Report, group, body.after, limit).await?;
+        Ok(json!({ "reports": entries, "next": next }))
+    }
+
+    pub(super) async fn audit(&self, body: &AuditQuery, home: &ChannelKey) -> Result<Value, RoomError> {
+        let limit = lists::checked(body.limit, PAGE)?;
+        let (entries, next) = self.entries(home, Kind::Audit, "", body.after, limit).await?;
+        Ok(json!({ "entries": entries, "next": next }))
+    }
+
+    pub(super) async fn filters(&self, home: &ChannelKey) -> Result<Value, RoomError> {
+        let sight = self.sight_of_order(home, Vec::new()).await?;
+        let look = hubbub_persistence::records::Look { keys: vec![filter_key(home)], ..Default::default() };
+        let looked = self.records.look(&home.tenant, look).await?;
+        let row = looked.keys.first().and_then(Option::as_ref).map(read::<FilterRow>).transpose()?.unwrap_or_default();
+        Ok(json!({ "words": row.words, "links": sight.room.links }))
+    }
+
+    /// A page, the newest first, and where the next one begins.
+    async fn entries(
+        &self,
+        home: &ChannelKey,
+        kind: Kind,
+        group: &str,
+        after: Option<u64>,
+        limit: u32,
+    ) -> Result<(Vec<Value>, Option<u64>), RoomError> {
+        let from = ReadFrom::Before(after.unwrap_or(NEVER));
+        let list = List::Group { home: home.clone(), kind, group: group.into(), from, limit };
+        let sight = self.sight_of_order(home, vec![list]).await?;
+        let records = sight.lists.into_iter().next().unwrap_or_default();
+        let next = records.last().filter(|_| records.len() == limit as usize).map(|record| record.at);
+        let entries = records.iter().map(read::<Value>).collect::<Result<Vec<_>, _>>()?;
+        Ok((entries, next))
+    }
+}

@@ -1,0 +1,307 @@
+//! Rooms as everybody reaches them, on whatever way: an operation is placed, authorised, decided or asked, and what came of it is
+//! told to all nodes.
+
+use std::sync::Arc;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use hubbub_persistence::records::{Acted, Records};
+use hubbub_protocol::channel::{ChannelKey, ChannelName, TenantId, UserId};
+use hubbub_protocol::frame::Scope as Reach;
+use hubbub_protocol::room::answer::Changed;
+use hubbub_protocol::room::op::{Access, Create, Typing};
+use hubbub_protocol::room::{Event, Op, RoomKind, RoomRequest};
+use hubbub_protocol::{Data, ErrorCode, Message, MessageId};
+use serde_json::json;
+use tokio::sync::Notify;
+
+use super::act::RoomAct;
+use super::actor::{Actor, Rank};
+use super::error::{RoomError, refusal};
+use super::questions::{Asking, Sight, data, newest_of, sees};
+use super::rules;
+use crate::auth::Identity;
+use crate::auth::policy::Policy;
+use crate::auth::service::Service;
+use crate::broker::{Broker, Content, Envelope};
+use crate::clock::Clock;
+use crate::control::Control;
+use crate::rate::Rates;
+
+/// For how long somebody counts as writing, in milliseconds.
+const TYPING_MS: u64 = 6_000;
+
+/// What rooms are made of.
+pub struct Parts {
+    /// What is remembered.
+    pub records: Arc<dyn Records>,
+    /// Tells other nodes.
+    pub broker: Arc<dyn Broker>,
+    /// Acts on live sessions.
+    pub control: Control,
+    /// Knows which channels are rooms, and who may come at all.
+    pub policy: Arc<Policy>,
+    /// What tenants and users may do each second.
+    pub rates: Arc<Rates>,
+    /// The time.
+    pub clock: Arc<Clock>,
+}
+
+/// The rooms of a node. Cheap to clone.
+#[derive(Clone)]
+pub struct Rooms {
+    parts: Arc<Parts>,
+    /// Wakes whoever does what is left to be done.
+    pub(super) work: Arc<Notify>,
+}
+
+/// From where somebody acts, for the audit log.
+#[derive(Clone, Debug, Default)]
+pub struct Origin {
+    /// The address.
+    pub address: Option<Arc<str>>,
+    /// The program.
+    pub agent: Option<Arc<str>>,
+}
+
+impl std::ops::Deref for Rooms {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.parts
+    }
+}
+
+impl Rooms {
+    /// Over these parts.
+    pub fn new(parts: Parts) -> Self {
+        Self { parts: Arc::new(parts), work: Arc::default() }
+    }
+
+    /// Does, or answers, what a user asks for.
+    pub async fn by_user(&self, who: &Identity, origin: Origin, mut request: RoomRequest) -> Result<Data, RoomError> {
+        let user = who.user.clone().ok_or_else(|| refusal(ErrorCode::Unauthorized, "rooms need a token of a user"))?;
+        let actor = Actor {
+            tenant: who.tenant.clone(),
+            user: Some(user),
+            service: None,
+            address: origin.address,
+            agent: origin.agent,
+        };
+        self.place(&actor, &mut request)?;
+        if let Some(channel) = request.op.channel() {
+            self.policy.room(who, channel, request.op.access())?;
+        }
+        self.perform(actor, request).await
+    }
+
+    /// Does, or answers, what a service asks for, by itself or for a user.
+    pub async fn by_service(
+        &self,
+        service: &Service,
+        user: Option<UserId>,
+        origin: Origin,
+        mut request: RoomRequest,
+    ) -> Result<Data, RoomError> {
+        let actor = Actor {
+            tenant: service.tenant().clone(),
+            user,
+            service: Some(service.id().clone()),
+            address: origin.address,
+            agent: origin.agent,
+        };
+        self.place(&actor, &mut request)?;
+        self.policy.service_room(service, request.op.channel(), request.op.access())?;
+        self.perform(actor, request).await
+    }
+
+    /// The channels that a user follows: those of the own rooms.
+    pub async fn followed(&self, who: &Identity, most: u32) -> Result<Vec<ChannelName>, RoomError> {
+        let actor = Actor { tenant: who.tenant.clone(), user: who.user.clone(), service: None, address: None, agent: None };
+        let homes = self.asking(&actor).channels(None, most).await?;
+        Ok(homes.into_iter().map(|home| home.channel).collect())
+    }
+
+    /// Which of these rooms a user may look into now.
+    pub async fn seen(&self, tenant: &TenantId, user: Option<&UserId>, channel: &ChannelKey) -> Result<bool, RoomError> {
+        let Some(user) = user else { return Ok(false) };
+        let user = Some(user.clone());
+        let actor = Actor { tenant: tenant.clone(), user, service: None, address: None, agent: None };
+        match self.asking(&actor).sight(channel, Vec::new(), Vec::new()).await {
+            Ok(Sight { room, rank, .. }) => Ok(sees(&room.room, rank)),
+            Err(RoomError::Refused(refusal)) if refusal.code == ErrorCode::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Gives a room that is to be made its channel.
+    fn place(&self, actor: &Actor, request: &mut RoomRequest) -> Result<(), RoomError> {
+        let Op::Create(create) = &mut request.op else { return Ok(()) };
+        let name = match create.kind {
+            RoomKind::Direct => direct_name(actor, create),
+            _ if create.channel.is_some() => return Ok(()),
+            _ => self.clock.message_id().to_string().to_lowercase(),
+        };
+        let none = || refusal(ErrorCode::NotSupported, "no namespace of the hub has rooms; its operator can set rooms = true");
+        let namespaces = self.policy.namespaces();
+        let given = create.channel.as_ref().map(|channel| channel.namespace().to_owned());
+        let mut names: Vec<&str> = namespaces.iter().filter(|(_, rules)| rules.rooms).map(|(name, _)| name).collect();
+        names.sort_unstable();
+        let namespace = given.as_deref().or(names.first().copied()).ok_or_else(none)?;
+        create.channel = ChannelName::parse(&format!("{namespace}:{name}")).ok();
+        Ok(())
+    }
+
+    /// Whoever asks is proven, and may come at all; the rest is for the rules.
+    pub(super) async fn perform(&self, actor: Actor, mut request: RoomRequest) -> Result<Data, RoomError> {
+        let home = match request.op.channel() {
+            Some(channel) => ChannelKey::new(actor.tenant.clone(), channel.clone()),
+            None => own_home(&actor)?,
+        };
+        if let Op::Typing(body) = &request.op {
+            return self.typing(&actor, body, &home).await;
+        }
+        if is_question(&request.op) {
+            return self.asking(&actor).answer(&request.op, &home).await;
+        }
+        if let Op::BulkDelete(body) = &mut request.op
+            && let (Some(user), true) = (body.user.take(), body.messages.is_empty())
+        {
+            let most = rules::change::DELETED;
+            body.messages = newest_of(&self.asking(&actor), &home, &user, body.since, most).await?;
+            if body.messages.is_empty() {
+                return Ok(unchanged());
+            }
+        }
+        if request.op.access() == Access::Write {
+            self.rates.take(&actor.tenant, actor.user.as_ref(), 1).await?;
+        }
+        let leaves_work = leaves_work(&request.op);
+        let named = !matches!(request.op, Op::Create(_));
+        let act = Arc::new(RoomAct::new(actor, request, home.clone(), self.clock.now_ms(), self.clock.message_id()));
+        let acted = self.records.act(act).await?;
+        let answer = self.told(&home, acted, named).await;
+        if leaves_work {
+            self.work.notify_one();
+        }
+        answer
+    }
+
+    /// Tells what came of an act to whoever follows, and to whoever did it.
+    pub(super) async fn told(&self, home: &ChannelKey, acted: Acted, named: bool) -> Result<Data, RoomError> {
+        let channel = || (!named).then(|| home.channel.clone());
+        match acted {
+            Acted::Refused(refusal) => Err(refusal.into()),
+            Acted::KeyConflict => Err(RoomError::KeyConflict),
+            Acted::Before { id, position, time } => {
+                data(&Changed { message: id, place: position.into(), time, channel: channel() })
+            }
+            Acted::Done { events, access, erased, answer } => {
+                let first = events.iter().find(|event| event.channel == home.channel).or(events.first());
+                let changed = first.and_then(|event| {
+                    let place = event.position?.into();
+                    Some(Changed { message: event.id, place, time: event.time, channel: channel() })
+                });
+                self.spread(home, events, access, erased).await;
+                match (answer, changed) {
+                    (Some(answer), _) => Ok(answer),
+                    (None, Some(changed)) => data(&changed),
+                    (None, None) if !named => data(&json!({ "unchanged": true, "channel": home.channel })),
+                    (None, None) => Ok(unchanged()),
+                }
+            }
+        }
+    }
+
+    async fn spread(&self, home: &ChannelKey, events: Vec<Message>, access: Vec<UserId>, erased: bool) {
+        if erased {
+            self.control.erased(home.clone()).await;
+        }
+        for message in events {
+            let channel = ChannelKey::new(home.tenant.clone(), message.channel.clone());
+            let envelope = Envelope { channel, content: Content::Message(message) };
+            if let Err(error) = self.broker.publish(envelope).await {
+                tracing::warn!(%error, "a stored event travels by the tail sweep");
+            }
+        }
+        for user in access {
+            self.control.shut_out(home.clone(), user).await;
+        }
+    }
+
+    /// Tells that somebody is writing: to whoever is there, and remembered by nobody.
+    async fn typing(&self, actor: &Actor, body: &Typing, home: &ChannelKey) -> Result<Data, RoomError> {
+        let sight = self.asking(actor).sight(home, Vec::new(), Vec::new()).await?;
+        let user = actor.user.clone().filter(|_| sight.rank >= Rank::In(hubbub_protocol::room::Role::Guest));
+        let silent = sight.me.as_ref().is_some_and(|me| me.shadow || me.member.is_muted(self.clock.now_ms()));
+        let Some(user) = user.filter(|_| !sight.room.room.archived) else {
+            return Err(refusal(ErrorCode::Forbidden, "only members write here").into());
+        };
+        if silent {
+            return Ok(unchanged());
+        }
+        let event = Event::Typing { user: user.clone(), thread: body.thread, for_ms: TYPING_MS };
+        let message = Message {
+            channel: home.channel.clone(),
+            id: self.clock.message_id(),
+            position: None,
+            time: self.clock.now_ms(),
+            from: Some(user),
+            key: None,
+            conflate_key: None,
+            data: event.data(),
+        };
+        let told = self.broker.publish(Envelope { channel: home.clone(), content: Content::Message(message) }).await;
+        let far = matches!(told, Ok(Reach::Fleet));
+        data(&json!({ "told": if far { "fleet" } else { "node" } }))
+    }
+
+    pub(super) fn asking<'a>(&'a self, actor: &'a Actor) -> Asking<'a> {
+        Asking { records: &self.parts.records, actor, now: self.clock.now_ms() }
+    }
+
+    /// A new id, for what the hub does by itself.
+    pub(super) fn id(&self) -> MessageId {
+        self.clock.message_id()
+    }
+}
+
+/// The home of what is about a user alone.
+fn own_home(actor: &Actor) -> Result<ChannelKey, RoomError> {
+    let needed = || refusal(ErrorCode::BadRequest, "this is about a user: name one in `as`");
+    let user = actor.user.as_ref().ok_or_else(needed);
+    // Open rooms are everybody's: whoever lists them need not be anybody.
+    let name = user.map(ChannelName::of_user)?;
+    Ok(ChannelKey::new(actor.tenant.clone(), name))
+}
+
+/// The same people, the same name, in whatever order they are named.
+fn direct_name(actor: &Actor, create: &Create) -> String {
+    let mut people: Vec<&str> = create.members.iter().chain(&actor.user).map(UserId::as_str).collect();
+    people.sort_unstable();
+    people.dedup();
+    // No user has a comma in the id.
+    let hash = digest(&SHA256, people.join(",").as_bytes());
+    hash.as_ref().iter().take(16).fold("dm-".to_owned(), |name, byte| format!("{name}{byte:02x}"))
+}
+
+fn is_question(op: &Op) -> bool {
+    match op {
+        Op::Filters(body) => body.words.is_none() && body.links.is_none(),
+        Op::Reports(_) | Op::Audit(_) => true,
+        op => op.access() == Access::Read,
+    }
+}
+
+/// Whether an operation may leave notices to be delivered.
+fn leaves_work(op: &Op) -> bool {
+    match op {
+        Op::Send(send) => send.reply_to.is_some() || send.text.contains('@'),
+        Op::Invite(_) | Op::Report(_) => true,
+        _ => false,
+    }
+}
+
+fn unchanged() -> Data {
+    // A constant that is JSON.
+    Data::parse(r#"{"unchanged":true}"#.to_owned()).expect("JSON")
+}

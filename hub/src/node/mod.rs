@@ -166,6 +166,7 @@ impl Node {
             rates: settings.rates.clone(),
             clock: clock.clone(),
         });
+        tokio::spawn(rooms::follow_work(rooms.clone()));
         let services = Services {
             node: name,
             verifier,

@@ -2,12 +2,14 @@
 //! its events; whoever follows the log of a room is right.
 //!
 //! Read in this order: who acts (`actor`), what went wrong (`error`), what stands in the records (`rows`, `tasks`), how an operation is
-//! decided (`act`, `rules`) or answered (`questions`), how it is reached (`request`, `service`).
+//! decided (`act`, `rules`) or answered (`questions`), how it is reached (`request`, `service`), and what
+//! is done afterwards (`notice`, `work`).
 
 pub mod actor;
 pub mod error;
 
 mod rows;
+mod notice;
 mod tasks;
 
 mod act;
@@ -17,8 +19,10 @@ mod questions;
 
 mod request;
 mod service;
+mod work;
 
 pub use actor::{Actor, Rank};
 pub use error::RoomError;
 pub use request::HttpRequest;
 pub use service::{Origin, Parts, Rooms};
+pub use work::follow as follow_work;

@@ -13,7 +13,7 @@ use super::connection::{ConnectionId, SubscriptionId};
 use super::state::State;
 
 /// A channel that is to be followed, and what answers when it is open on this shard.
-pub type Following = (SubscriptionId, oneshot::Receiver<Result<(), String>>);
+pub(crate) type Following = (SubscriptionId, oneshot::Receiver<Result<(), String>>);
 
 impl State {
     /// Begins to follow a channel; `None` when the connection has it already.

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hubbub_persistence::postgres::{Postgres, Settings as PostgresSettings};
-use hubbub_persistence::sqlite::{Settings as SqliteSettings, Sqlite};
 use hubbub_persistence::records::Records;
+use hubbub_persistence::sqlite::{Settings as SqliteSettings, Sqlite};
 use hubbub_persistence::{Bounds, Store, StoreError};
 use rand::RngExt;
 use tokio::time::sleep;
@@ -51,9 +51,32 @@ fn both<S: Store + Records>(store: S) -> (Arc<dyn Store>, Arc<dyn Records>) {
 struct NoRecords;
 #[async_trait::async_trait]
 impl Records for NoRecords {
-    fn act(&self, _: Arc<dyn hubbub_persistence::records::Act>) -> hubbub_persistence::records::ActFuture { Box::pin(std::future::ready(Err(StoreError::Refused("not yet".into())))) }
-    async fn look(&self, _: &hubbub_protocol::TenantId, _: hubbub_persistence::records::Look) -> Result<hubbub_persistence::records::Looked, StoreError> { Err(StoreError::Refused("not yet".into())) }
-    async fn search(&self, _: hubbub_persistence::records::Search) -> Result<Vec<hubbub_persistence::records::Hit>, StoreError> { Err(StoreError::Refused("not yet".into())) }
-    async fn due(&self, _: u64, _: u32) -> Result<Vec<hubbub_persistence::records::RecordKey>, StoreError> { Ok(Vec::new()) }
-    async fn naming(&self, _: &hubbub_protocol::ChannelKey, _: &hubbub_protocol::UserId, _: u64, _: u32) -> Result<Vec<u64>, StoreError> { Ok(Vec::new()) }
+    fn act(&self, _: Arc<dyn hubbub_persistence::records::Act>) -> hubbub_persistence::records::ActFuture {
+        Box::pin(std::future::ready(Err(StoreError::Refused("not yet".into()))))
+    }
+    async fn look(
+        &self,
+        _: &hubbub_protocol::TenantId,
+        _: hubbub_persistence::records::Look,
+    ) -> Result<hubbub_persistence::records::Looked, StoreError> {
+        Err(StoreError::Refused("not yet".into()))
+    }
+    async fn search(
+        &self,
+        _: hubbub_persistence::records::Search,
+    ) -> Result<Vec<hubbub_persistence::records::Hit>, StoreError> {
+        Err(StoreError::Refused("not yet".into()))
+    }
+    async fn due(&self, _: u64, _: u32) -> Result<Vec<hubbub_persistence::records::RecordKey>, StoreError> {
+        Ok(Vec::new())
+    }
+    async fn naming(
+        &self,
+        _: &hubbub_protocol::ChannelKey,
+        _: &hubbub_protocol::UserId,
+        _: u64,
+        _: u32,
+    ) -> Result<Vec<u64>, StoreError> {
+        Ok(Vec::new())
+    }
 }

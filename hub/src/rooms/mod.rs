@@ -9,8 +9,8 @@
 pub mod actor;
 pub mod error;
 
-mod rows;
 mod notice;
+mod rows;
 mod tasks;
 
 mod act;

@@ -23,7 +23,8 @@ impl Asking<'_> {
         let limit = lists::checked(body.limit, PAGE)?;
         let (older, newer) = self.sides(body, home, limit).await?;
         let group = body.thread.map_or_else(String::new, |thread| thread.to_string());
-        let list = |from, limit| List::Group { home: home.clone(), kind: Kind::Message, group: group.clone(), from, limit };
+        let list =
+            |from, limit| List::Group { home: home.clone(), kind: Kind::Message, group: group.clone(), from, limit };
         // One more on each side tells whether there are others.
         let asked: Vec<List> = [
             older.map(|(at, limit)| list(ReadFrom::Before(at), limit + 1)),
@@ -52,7 +53,8 @@ impl Asking<'_> {
         // What lies on the side that was not asked for is what the bound stands for.
         let last = body.thread.is_none().then_some(sight.room.room.messages);
         let before = before.map_or_else(|| newer.is_some_and(|(at, _)| at > 0), |(_, more)| more);
-        let after = after.map_or_else(|| older.is_some_and(|(at, _)| last.is_some_and(|last| at <= last)), |(_, more)| more);
+        let after =
+            after.map_or_else(|| older.is_some_and(|(at, _)| last.is_some_and(|last| at <= last)), |(_, more)| more);
         let thread = body.thread.map(|root| place_in(&sight, root)).transpose()?;
         let messages = self.posts(home, &records).await?;
         let (room, me) = (sight.room.room, sight.me.map(|me| me.member));

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hubbub_persistence::postgres::{Postgres, Settings as PostgresSettings};
-use hubbub_persistence::sqlite::{Settings as SqliteSettings, Sqlite};
 use hubbub_persistence::records::Records;
+use hubbub_persistence::sqlite::{Settings as SqliteSettings, Sqlite};
 use hubbub_persistence::{Bounds, Store, StoreError};
 use rand::RngExt;
 use tokio::time::sleep;

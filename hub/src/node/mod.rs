@@ -172,6 +172,7 @@ impl Node {
             clock: clock.clone(),
         });
         tokio::spawn(rooms::follow_work(rooms.clone()));
+        tokio::spawn(rooms::watch_readers(rooms.clone()));
         let services = Services {
             node: name,
             verifier,

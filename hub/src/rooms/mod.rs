@@ -4,7 +4,7 @@
 //! Read in this order: who acts (`actor`), what went wrong (`error`), what stands in the records (`rows`, `tasks`), how an operation is
 //! decided (`act`, `rules`) or answered (`questions`), the platform behind it ([`platform`]), how it is
 //! reached (`request`, `service`), and what
-//! is done afterwards (`notice`, `work`).
+//! is done afterwards (`notice`, `work`, `watch`).
 
 pub mod actor;
 pub mod error;
@@ -22,10 +22,12 @@ pub mod platform;
 
 mod request;
 mod service;
+mod watch;
 mod work;
 
 pub use actor::{Actor, Rank};
 pub use error::RoomError;
 pub use request::HttpRequest;
 pub use service::{Origin, Parts, Rooms};
+pub use watch::follow as watch_readers;
 pub use work::{NoticeDraft, follow as follow_work};

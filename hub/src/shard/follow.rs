@@ -3,6 +3,8 @@
 //! A followed channel has no catching up and no presence: whoever follows takes a snapshot of it all. A subscribe to a followed
 //! channel takes its place, an unsubscribe gives it back.
 
+use std::collections::HashSet;
+
 use hubbub_protocol::channel::{ChannelKey, UserId};
 use hubbub_protocol::frame::ServerFrame;
 use hubbub_protocol::{ErrorCode, Position};
@@ -119,6 +121,19 @@ impl State {
                 self.end(id, channel, ErrorCode::Forbidden);
             }
         }
+    }
+
+    /// Who reads which channel of these namespaces.
+    pub(super) fn readers(&self, namespaces: &HashSet<String>) -> Vec<(ChannelKey, UserId)> {
+        let mut readers = Vec::new();
+        for (_, connection) in self.connections.iter() {
+            let user = connection.session.as_ref().and_then(|session| session.identity.user.as_ref());
+            let Some(user) = user else { continue };
+            let slots = connection.subscriptions.iter().filter_map(|known| self.channels.peek(known.slot));
+            let of_rooms = slots.filter(|slot| namespaces.contains(slot.key.channel.namespace()));
+            readers.extend(of_rooms.map(|slot| (slot.key.clone(), user.clone())));
+        }
+        readers
     }
 
     /// Ends whatever the connection has of a channel, and says so.

@@ -25,7 +25,7 @@ mod service;
 mod watch;
 mod work;
 
-pub use actor::{Actor, Rank};
+pub use actor::{Actor, Rank, Reach};
 pub use error::RoomError;
 pub use request::HttpRequest;
 pub use service::{Origin, Parts, Rooms};

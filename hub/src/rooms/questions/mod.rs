@@ -34,6 +34,14 @@ pub(super) struct Asking<'a> {
 }
 
 impl Asking<'_> {
+    /// Answers a question that is about nobody.
+    pub(super) async fn open_to_all(&self, op: &Op) -> Result<Data, RoomError> {
+        match op {
+            Op::Discover(body) => data(&self.discover(body).await?),
+            _ => Err(RoomError::Internal),
+        }
+    }
+
     /// Answers an operation that is a question; `home` is its room, or the own channel of whoever asks.
     pub(super) async fn answer(&self, op: &Op, home: &ChannelKey) -> Result<Data, RoomError> {
         match op {

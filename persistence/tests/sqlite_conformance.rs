@@ -1,10 +1,11 @@
-//! SQLite passes the suite of every store.
+//! SQLite passes the suites of every store and of all records.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use hubbub_persistence::conformance::Database;
+use hubbub_persistence::conformance::records::{RecordsDatabase, Whole};
 use hubbub_persistence::sqlite::Settings;
 use hubbub_persistence::{Bounds, Sqlite, Store};
 use tempfile::TempDir;
@@ -18,6 +19,13 @@ struct File {
 #[async_trait]
 impl Database for File {
     async fn open(&self, bounds: Bounds) -> Arc<dyn Store> {
+        self.open_whole(bounds).await
+    }
+}
+
+#[async_trait]
+impl RecordsDatabase for File {
+    async fn open_whole(&self, bounds: Bounds) -> Arc<dyn Whole> {
         let seed = 1_000 + self.openings.fetch_add(1, Ordering::Relaxed);
         let settings = Settings { bounds, ..Settings::new(self.folder.path().join("data/hubbub.db"), seed) };
         Arc::new(Sqlite::open(settings).await.expect("the store opens"))
@@ -29,3 +37,7 @@ async fn file() -> File {
 }
 
 hubbub_persistence::conformance_tests!(file);
+
+mod records {
+    hubbub_persistence::records_conformance_tests!(super::file);
+}

@@ -1,9 +1,12 @@
 //! Natural batching: whatever waits is committed together.
 //!
-//! An append enters a queue that is bounded in count and bytes; one writer task takes what waits, hands it to its
-//! backend in one commit and answers each. Under load the batches grow by themselves; alone an append waits for nobody.
+//! An append or an act enters a queue that is bounded in count and bytes; one writer task takes what waits, hands it to its
+//! backend in one commit and answers each. Under load the batches grow by themselves; alone an item waits for nobody.
 //!
-//! Knows neither SQL nor any database: a backend is the two methods of `Backend`.
+//! Read in this order: what waits (`item`), the queue (this file), the task that empties it (`writer`). Knows neither SQL nor
+//! any database: a backend is the two methods of `Backend`.
+
+mod item;
 
 mod writer;
 
@@ -18,20 +21,22 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{Mutex, Notify, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-use crate::log::{Append, Appended};
+pub(crate) use self::item::{Item, Outcome};
+use crate::log::Append;
+use crate::records::{Act, ActFuture};
 use crate::store::{AppendFuture, StoreError};
 
 /// How much may wait for a commit, and how much goes into one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Bounds {
-    /// Appends that may wait; beyond it `append` answers `Overloaded`. Default 16,384: a second and more of what a
-    /// plain disk commits.
+    /// Appends and acts that may wait; beyond it they are answered `Overloaded`. Default 16,384: a second and more of what
+    /// a plain disk commits.
     pub waiting_appends: usize,
-    /// Bytes that may wait or be under way; beyond it `append` answers `Overloaded`. Default 64 MiB.
+    /// Bytes that may wait or be under way; beyond it newcomers are answered `Overloaded`. Default 64 MiB.
     pub waiting_bytes: usize,
-    /// Most appends of one commit. Default 1,024.
+    /// Most appends and acts of one commit. Default 1,024.
     pub batch_appends: usize,
-    /// A commit takes no further append once it holds so many bytes. Default 4 MiB.
+    /// A commit takes no further ones once it holds so many bytes; an act counts 2 KiB and its digest. Default 4 MiB.
     pub batch_bytes: usize,
 }
 
@@ -49,15 +54,16 @@ impl Default for Bounds {
 /// What commits a batch.
 #[async_trait]
 pub(crate) trait Backend: Send + 'static {
-    /// Commits the batch as one transaction, in its order, and answers in its order.
+    /// Commits the batch as one transaction, in its order, and answers in its order. An item that the plan refuses fails
+    /// alone, with an answer of its own.
     ///
-    /// `Refused` says that one append of the batch can not be stored and nothing was: the batch is then tried in
+    /// `Refused` for all says that one item of the batch can not be stored and nothing was: the batch is then tried in
     /// halves. `Unknown` says that the commit was sent and its end not seen. Any other error says that nothing was
     /// stored.
-    async fn commit(&mut self, batch: &[Append]) -> Result<Vec<Appended>, StoreError>;
+    async fn commit(&mut self, batch: &[Item]) -> Result<Vec<Result<Outcome, StoreError>>, StoreError>;
 
-    /// After `Unknown`: how each append of the batch ended, `None` for one that was not stored.
-    async fn resolve(&mut self, batch: &[Append]) -> Result<Vec<Option<Appended>>, StoreError>;
+    /// After `Unknown`: how each item of the batch ended, `None` for one of which there is no message.
+    async fn resolve(&mut self, batch: &[Item]) -> Result<Vec<Option<Outcome>>, StoreError>;
 }
 
 /// The queue in front of the writer task. Dropping it lets the writer commit what waits and end.
@@ -70,17 +76,17 @@ pub(crate) struct Batcher {
     task: Mutex<Option<JoinHandle<()>>>,
 }
 
-/// One append in the queue.
+/// One item in the queue.
 #[derive(Debug)]
 struct Waiting {
-    append: Append,
+    item: Item,
     waiter: Waiter,
 }
 
-/// Who waits for an answer. The bytes of the append are free again when it is given.
+/// Who waits for an answer. The bytes of the item are free again when it is given.
 #[derive(Debug)]
 struct Waiter {
-    answer: oneshot::Sender<Result<Appended, StoreError>>,
+    answer: oneshot::Sender<Result<Outcome, StoreError>>,
     _bytes: OwnedSemaphorePermit,
 }
 
@@ -108,28 +114,27 @@ impl Batcher {
 
     /// Enqueues now; the future answers after the commit. Overflow policy: the newcomer is refused with `Overloaded`.
     pub(crate) fn append(&self, append: Append) -> AppendFuture {
-        match self.enqueue(append) {
-            // A writer that ended without an answer may have been in the middle of a commit.
-            Ok(answer) => {
-                Box::pin(
-                    async move { answer.await.unwrap_or_else(|_| Err(StoreError::Unknown("the writer ended".into()))) },
-                )
-            }
-            Err(error) => Box::pin(std::future::ready(Err(error))),
-        }
+        let answered = self.enqueue(Item::Append(append));
+        Box::pin(async move { ended(answered).await.and_then(Outcome::appended) })
     }
 
-    fn enqueue(&self, append: Append) -> Result<oneshot::Receiver<Result<Appended, StoreError>>, StoreError> {
+    /// The same for an act. It keeps its place among the appends.
+    pub(crate) fn act(&self, act: Arc<dyn Act>) -> ActFuture {
+        let answered = self.enqueue(Item::Act(act));
+        Box::pin(async move { ended(answered).await.and_then(Outcome::acted) })
+    }
+
+    fn enqueue(&self, item: Item) -> Result<Answered, StoreError> {
         if self.closing.begun.load(Ordering::Acquire) {
             return Err(closed());
         }
-        let cost = u32::try_from(cost(&append)).unwrap_or(u32::MAX);
+        let cost = u32::try_from(item.cost()).unwrap_or(u32::MAX);
         if cost > self.bytes_max {
             return Err(StoreError::Refused(format!("a message of {cost} bytes is more than the queue holds")));
         }
         let Ok(bytes) = self.bytes.clone().try_acquire_many_owned(cost) else { return Err(StoreError::Overloaded) };
         let (answer, answered) = oneshot::channel();
-        match self.queue.try_send(Waiting { append, waiter: Waiter { answer, _bytes: bytes } }) {
+        match self.queue.try_send(Waiting { item, waiter: Waiter { answer, _bytes: bytes } }) {
             Ok(()) => Ok(answered),
             Err(TrySendError::Full(_)) => Err(StoreError::Overloaded),
             Err(TrySendError::Closed(_)) => Err(closed()),
@@ -154,10 +159,11 @@ fn closed() -> StoreError {
     StoreError::Unavailable("the store is closed".into())
 }
 
-/// About how many bytes an append holds while it waits.
-fn cost(append: &Append) -> usize {
-    // The fixed part stands for the queue's own slot, ids, times and short names.
-    const FIXED: usize = 256;
-    let keys = [&append.key, &append.conflate_key].into_iter().flatten().map(|key| key.as_str().len()).sum::<usize>();
-    FIXED + append.data.get().len() + append.publisher.len() + keys
+/// Where the end of an item will be told.
+type Answered = oneshot::Receiver<Result<Outcome, StoreError>>;
+
+/// Waits for the end of an item that was enqueued.
+async fn ended(answered: Result<Answered, StoreError>) -> Result<Outcome, StoreError> {
+    // A writer that ended without an answer may have been in the middle of a commit.
+    answered?.await.unwrap_or_else(|_| Err(StoreError::Unknown("the writer ended".into())))
 }

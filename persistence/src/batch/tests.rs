@@ -3,9 +3,11 @@
 use std::sync::{Arc, Mutex};
 
 use hubbub_protocol::channel::{ChannelKey, ChannelName, TenantId};
-use hubbub_protocol::{Data, Epoch, MessageId, Position};
+use hubbub_protocol::{Data, Epoch, Key, MessageId, Position};
 
 use super::*;
+use crate::log::Appended;
+use crate::records::{Acted, Stop, Verdict as Decided, View};
 
 /// What a commit or a resolve did, by the numbers of its appends.
 type Calls = Arc<Mutex<Vec<(&'static str, Vec<u64>)>>>;
@@ -22,30 +24,35 @@ struct Scripted {
 
 #[async_trait]
 impl Backend for Scripted {
-    async fn commit(&mut self, batch: &[Append]) -> Result<Vec<Appended>, StoreError> {
-        let numbers: Vec<u64> = batch.iter().map(|append| append.time).collect();
+    async fn commit(&mut self, batch: &[Item]) -> Result<Vec<Result<Outcome, StoreError>>, StoreError> {
+        let numbers: Vec<u64> = batch.iter().map(Item::time).collect();
         self.calls.lock().expect("no panic").push(("commit", numbers.clone()));
         let end = (self.verdict)("commit", &numbers);
         if end.is_ok() || (self.stores_unknown && matches!(end, Err(StoreError::Unknown(_)))) {
             self.stored.extend(&numbers);
         }
-        end.map(|()| batch.iter().map(|append| self.at(append.time)).collect())
+        end.map(|()| batch.iter().map(|item| Ok(self.at(item))).collect())
     }
 
-    async fn resolve(&mut self, batch: &[Append]) -> Result<Vec<Option<Appended>>, StoreError> {
-        let numbers: Vec<u64> = batch.iter().map(|append| append.time).collect();
+    async fn resolve(&mut self, batch: &[Item]) -> Result<Vec<Option<Outcome>>, StoreError> {
+        let numbers: Vec<u64> = batch.iter().map(Item::time).collect();
         self.calls.lock().expect("no panic").push(("resolve", numbers.clone()));
         (self.verdict)("resolve", &numbers)?;
-        Ok(numbers.iter().map(|number| self.stored.contains(number).then(|| self.at(*number))).collect())
+        Ok(batch.iter().map(|item| self.stored.contains(&item.time()).then(|| self.at(item))).collect())
     }
 }
 
 impl Scripted {
-    /// The place of a number among what is stored.
-    fn at(&self, number: u64) -> Appended {
-        let offset = self.stored.iter().position(|stored| *stored == number).map_or(0, |index| index as u64 + 1);
+    /// The place of an item among what is stored.
+    fn at(&self, item: &Item) -> Outcome {
+        let time = item.time();
+        let offset = self.stored.iter().position(|stored| *stored == time).map_or(0, |index| index as u64 + 1);
         let position = Position::new(Epoch::from_u64(1), offset);
-        Appended::At { id: MessageId::from_parts(number, 0), position, time: number, duplicate: false }
+        let id = MessageId::from_parts(time, 0);
+        match item {
+            Item::Append(_) => Outcome::Appended(Appended::At { id, position, time, duplicate: false }),
+            Item::Act(_) => Outcome::Acted(Acted::Before { id, position, time }),
+        }
     }
 }
 
@@ -73,6 +80,44 @@ fn append(number: u64) -> Append {
         from: None,
         data: Data::parse("1".into()).expect("json"),
     }
+}
+
+/// An act of that number.
+#[derive(Debug)]
+struct Numbered(u64, Vec<ChannelKey>);
+
+impl Act for Numbered {
+    fn channels(&self) -> &[ChannelKey] {
+        &self.1
+    }
+
+    fn time(&self) -> u64 {
+        self.0
+    }
+
+    fn publisher(&self) -> &str {
+        "user/u"
+    }
+
+    fn key(&self) -> Option<&Key> {
+        None
+    }
+
+    fn digest(&self) -> &[u8] {
+        b"digest"
+    }
+
+    fn id(&self) -> MessageId {
+        MessageId::from_parts(self.0, 0)
+    }
+
+    fn decide(&self, _: &mut View<'_>) -> Result<Decided, Stop> {
+        Ok(Decided::default())
+    }
+}
+
+fn act(number: u64) -> Arc<dyn Act> {
+    Arc::new(Numbered(number, vec![append(number).channel]))
 }
 
 /// Enqueues all before the writer runs, and collects the answers as offsets.
@@ -103,7 +148,7 @@ async fn what_waits_is_committed_together_within_the_bounds() {
     assert_eq!(answers, (1..=10).map(Ok).collect::<Vec<_>>());
     assert_eq!(called(&calls), [("commit", vec![1, 2, 3, 4]), ("commit", vec![5, 6, 7, 8]), ("commit", vec![9, 10])]);
     // Each costs more than half of the bytes of a batch.
-    let bounds = Bounds { batch_bytes: 2 * cost(&append(1)) - 1, ..Bounds::default() };
+    let bounds = Bounds { batch_bytes: 2 * Item::Append(append(1)).cost() - 1, ..Bounds::default() };
     let (batcher, calls) = start(bounds, |_, _| Ok(()));
     all(&batcher, 1..=3).await;
     assert_eq!(called(&calls), [("commit", vec![1, 2]), ("commit", vec![3])]);
@@ -160,6 +205,40 @@ async fn an_unknown_commit_is_looked_up_and_never_repeated() {
     }
 }
 
+#[tokio::test]
+async fn acts_keep_their_place_among_appends() {
+    let (batcher, calls) = start(Bounds::default(), |_, _| Ok(()));
+    let appends = [1, 3, 5].map(|number| (batcher.append(append(number)), batcher.act(act(number + 1))));
+    for (number, (appended, acted)) in (1..).step_by(2).zip(appends) {
+        assert!(matches!(appended.await, Ok(Appended::At { position, .. }) if position.offset == number));
+        assert!(matches!(acted.await, Ok(Acted::Before { position, .. }) if position.offset == number + 1));
+    }
+    assert_eq!(called(&calls), [("commit", vec![1, 2, 3, 4, 5, 6])]);
+    // An act counts what it may become, not what it is.
+    let bounds = Bounds { batch_bytes: 4_096, ..Bounds::default() };
+    let (batcher, calls) = start(bounds, |_, _| Ok(()));
+    let acted: Vec<_> = (1..=4).map(|number| batcher.act(act(number))).collect();
+    for acted in acted {
+        acted.await.expect("acted");
+    }
+    assert_eq!(called(&calls), [("commit", vec![1, 2]), ("commit", vec![3, 4])]);
+}
+
+#[tokio::test]
+async fn an_act_without_a_message_stays_unknown() {
+    let calls = Calls::default();
+    let mut first = true;
+    let verdict = move |_: &'static str, _: &[u64]| {
+        if std::mem::take(&mut first) { Err(StoreError::Unknown("cut".into())) } else { Ok(()) }
+    };
+    let backend =
+        Scripted { calls: calls.clone(), verdict: Box::new(verdict), stored: Vec::new(), stores_unknown: false };
+    let batcher = Batcher::start(backend, Bounds::default());
+    let (appended, acted) = (batcher.append(append(1)), batcher.act(act(2)));
+    assert!(matches!(appended.await, Err(StoreError::Unavailable(_))), "an append is there or was not stored");
+    assert_eq!(acted.await, Err(StoreError::Unknown("cut".into())));
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_can_not_be_looked_up_stays_unknown() {
     let (batcher, calls) = start(Bounds::default(), |call, _| match call {
@@ -184,7 +263,7 @@ async fn a_writer_that_dies_leaves_its_appends_unknown_and_refuses_later_ones() 
 async fn the_queue_is_bounded_in_count_and_bytes() {
     for bounds in [
         Bounds { waiting_appends: 3, ..Bounds::default() },
-        Bounds { waiting_bytes: 3 * cost(&append(1)), ..Bounds::default() },
+        Bounds { waiting_bytes: 3 * Item::Append(append(1)).cost(), ..Bounds::default() },
     ] {
         let (batcher, _) = start(bounds, |_, _| Ok(()));
         let answers = all(&batcher, 1..=5).await;

@@ -4,7 +4,7 @@
 //! test of its own. Nothing here knows which backend it is, nor sleeps to wait.
 //!
 //! Read in this order: order, keys, pages, ends (heads, lists, single messages), retention, continuity, overload, life
-//! (closing and opening again), revocations.
+//! (closing and opening again), revocations; and [`records`], which have a suite of their own.
 
 // A test says by a panic that an obligation is broken.
 #![expect(missing_docs, reason = "the name of a test function is its sentence")]
@@ -16,6 +16,7 @@ pub mod life;
 pub mod order;
 pub mod overload;
 pub mod pages;
+pub mod records;
 pub mod retention;
 pub mod revocations;
 mod sample;

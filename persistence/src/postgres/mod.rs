@@ -1,12 +1,13 @@
 //! The store in Postgres, for many hub nodes at once.
 //!
 //! Read in this order: the connections and what is tried again (`connections`), how a transaction travels (`script`,
-//! `columns`), what an old position is worth (`epoch`), the way in (`append`), the way out (`read`), what goes (`retention`),
+//! `columns`), what an old position is worth (`epoch`), the way in (`commit`, `append`), the way out (`read`), what goes (`retention`),
 //! `revocations`, and who makes the tables (`migrate`). The tables and functions are in `migrations/postgres`; why they
 //! are as they are, and what was measured, stands in `docs/decisions/0008-postgres-layout.md`.
 
 mod append;
 mod columns;
+mod commit;
 mod connections;
 mod epoch;
 mod error;
@@ -27,7 +28,7 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Row};
 use tokio::task::AbortHandle;
 
-use self::append::Writer;
+use self::commit::Writer;
 use self::connections::Connections;
 use self::error::row_error;
 pub use self::migrate::migrate;

@@ -24,9 +24,7 @@ impl Ledger {
     /// Answers a question.
     pub fn answer(&self, question: &Question) -> Vec<Record> {
         let of_group = |home: &ChannelKey, kind, group: &str| {
-            let fits = |record: &&Record| {
-                record.key.home == *home && record.key.kind == kind && record.group == group
-            };
+            let fits = |record: &&Record| record.key.home == *home && record.key.kind == kind && record.group == group;
             let mut found: Vec<Record> = self.records.values().filter(fits).cloned().collect();
             found.sort_by(|a, b| (a.at, &a.key).cmp(&(b.at, &b.key)));
             found

@@ -1,7 +1,8 @@
 //! Records: what rooms remember beside their logs, and how a change of them is decided and stored together with its events.
 //!
 //! Read in this order: the words (this file), what may be asked ([`question`]), what a decision sees ([`view`]), the decision
-//! itself ([`act`]), and records in memory for tests ([`ledger`]). Nothing here knows what a room is: rules live above.
+//! itself ([`act`]); for tests records in memory (`ledger`) and acts that do what they are told (`scripted`). Nothing here
+//! knows what a room is: rules live above.
 
 pub mod question;
 
@@ -12,11 +13,14 @@ pub mod act;
 #[cfg(feature = "conformance")]
 pub mod ledger;
 
+#[cfg(any(test, feature = "conformance"))]
+pub mod scripted;
+
 use hubbub_protocol::channel::{ChannelKey, TenantId, UserId};
 
 use crate::store::StoreError;
 pub use act::{Act, ActFuture, Acted, Event, Refusal, Stop, Verdict};
-pub use question::{Hit, Look, Looked, Question, Search, SearchIn};
+pub use question::{Hit, List, Look, Looked, Question, Search, SearchIn};
 pub use view::View;
 
 use async_trait::async_trait;
@@ -140,11 +144,6 @@ pub trait Records: Send + Sync + 'static {
 
     /// Offsets behind `after` of messages in the channel's log that name the user: as author, or anywhere in their data, publisher
     /// or key. At most `limit`, ascending. Reads the log from there on: for jobs, not for requests.
-    async fn naming(
-        &self,
-        channel: &ChannelKey,
-        user: &UserId,
-        after: u64,
-        limit: u32,
-    ) -> Result<Vec<u64>, StoreError>;
+    async fn naming(&self, channel: &ChannelKey, user: &UserId, after: u64, limit: u32)
+    -> Result<Vec<u64>, StoreError>;
 }

@@ -32,6 +32,16 @@ pub enum Question {
     },
 }
 
+impl Question {
+    /// The channel that it is about.
+    pub fn home(&self) -> &ChannelKey {
+        match self {
+            Self::Key(key) => &key.home,
+            Self::Last { home, .. } | Self::Group { home, .. } => home,
+        }
+    }
+}
+
 /// What one look asks, all of it answered from one snapshot.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Look {

@@ -86,20 +86,43 @@ impl<'a> View<'a> {
 
     /// The last record of a group up to a place.
     pub fn last(&mut self, home: &ChannelKey, kind: Kind, group: &str, at: u64) -> Result<Option<Record>, Stop> {
-        let question = Question::Last { home: home.clone(), kind, group: group.to_owned(), at };
-        self.want([question.clone()])?;
-        let mut stored = self.answers.get(&question).and_then(|found| found.first()).cloned();
+        let mut stored = self.stored_last(home, kind, group, at)?;
         if stored.as_ref().is_some_and(|record| self.changed(&record.key).is_some()) {
             // What was last is not what it was: the whole group tells what is last now.
-            let all = self.group(home, kind, group)?;
-            stored = all.into_iter().rfind(|record| record.at <= at);
+            let question = Question::Group { home: home.clone(), kind, group: group.to_owned() };
+            self.want([question.clone()])?;
+            let all = self.answers.get(&question).map_or(&[][..], Vec::as_slice);
+            if all.len() < GROUP_RECORDS {
+                let fits = |record: &&Record| record.at <= at && self.changed(&record.key).is_none();
+                stored = all.iter().rfind(fits).cloned();
+            } else {
+                stored = self.unchanged_before(home, kind, group, stored)?;
+            }
         }
-        let changed = self.changes_of(home, kind, group).filter(|record| record.at <= at).max_by_key(|record| record.at);
-        Ok(match (stored, changed) {
-            (Some(stored), Some(changed)) if changed.at >= stored.at => Some(changed.clone()),
-            (None, Some(changed)) => Some(changed.clone()),
-            (stored, _) => stored,
-        })
+        let changed = self.changes_of(home, kind, group).filter(|record| record.at <= at);
+        Ok(stored.iter().chain(changed).max_by(|a, b| (a.at, &a.key).cmp(&(b.at, &b.key))).cloned())
+    }
+
+    fn stored_last(&mut self, home: &ChannelKey, kind: Kind, group: &str, at: u64) -> Result<Option<Record>, Stop> {
+        let question = Question::Last { home: home.clone(), kind, group: group.to_owned(), at };
+        self.want([question.clone()])?;
+        Ok(self.answers.get(&question).and_then(|found| found.first()).cloned())
+    }
+
+    /// Steps back through a group that is too large to be looked through, record by record that was changed. Records that
+    /// share the place of one are stepped over with it: places in such a group are each of one record.
+    fn unchanged_before(
+        &mut self,
+        home: &ChannelKey,
+        kind: Kind,
+        group: &str,
+        mut last: Option<Record>,
+    ) -> Result<Option<Record>, Stop> {
+        while let Some(record) = last.take_if(|record| self.changed(&record.key).is_some()) {
+            let Some(before) = record.at.checked_sub(1) else { break };
+            last = self.stored_last(home, kind, group, before)?;
+        }
+        Ok(last)
     }
 
     /// All records of a group by their place, the oldest [`GROUP_RECORDS`].
@@ -131,9 +154,13 @@ impl<'a> View<'a> {
 
     /// Records of a group that were put and not stored yet.
     fn changes_of<'s>(&'s self, home: &'s ChannelKey, kind: Kind, group: &'s str) -> impl Iterator<Item = &'s Record> {
-        let before = self.before.changed.iter().filter(|(key, _)| !self.own.changed.contains_key(*key));
-        let all = before.chain(&self.own.changed).filter_map(|(_, record)| record.as_ref());
-        all.filter(move |record| record.key.kind == kind && record.group == group && record.key.home == *home)
+        // Keys begin with home and kind, so what is in between stands together.
+        let from = RecordKey { home: home.clone(), kind, key: String::new() };
+        let fits = move |(key, _): &(&RecordKey, &Option<Record>)| key.kind == kind && key.home == *home;
+        let before = self.before.changed.range(from.clone()..).take_while(fits);
+        let before = before.filter(|(key, _)| !self.own.changed.contains_key(*key));
+        let own = self.own.changed.range(from..).take_while(fits);
+        before.chain(own).filter_map(|(_, record)| record.as_ref()).filter(move |record| record.group == group)
     }
 
     fn knows(&self, question: &Question) -> bool {

@@ -8,20 +8,19 @@ use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
 use super::error::{damaged, store_error};
 use super::rows::{chunks, index, index_to_sql, message_id, offset, time, to_sql, with_values};
-use crate::log::Append;
-use crate::plan::{Half, HeldKey, ScopedKey, scope};
+use crate::plan::{Half, HeldKey, ScopedKey};
 use crate::store::{KEY_TTL_MS, StoreError};
 
-/// The keys of a batch that were used before, however long ago.
+/// The keys of a batch that were used before, however long ago. A channel without a log holds none.
 pub(super) async fn held_keys(
     connection: &mut SqliteConnection,
-    batch: &[Append],
-    channel_of: &[usize],
-    channel_id: impl Fn(usize) -> i64,
+    asked: &[ScopedKey],
+    channel_id: impl Fn(usize) -> Option<i64>,
 ) -> Result<HashMap<ScopedKey, HeldKey>, StoreError> {
-    let scoped = |(append, channel): (&Append, &usize)| scope(append).map(|scope| (*channel, scope));
-    let asked: Vec<ScopedKey> = batch.iter().zip(channel_of).filter_map(scoped).collect();
-    let numbered: Vec<_> = asked.iter().enumerate().collect();
+    let numbered = asked.iter().enumerate().filter_map(|(number, (channel, scope))| {
+        channel_id(*channel).map(|channel| (index_to_sql(number), channel, scope))
+    });
+    let numbered: Vec<_> = numbered.collect();
     let mut held = HashMap::new();
     for chunk in chunks(&numbered) {
         let sql = with_values(
@@ -31,8 +30,8 @@ pub(super) async fn held_keys(
             chunk.len(),
         );
         let mut query = sqlx::query(sql);
-        for (number, (channel, scope)) in chunk {
-            query = query.bind(index_to_sql(*number)).bind(channel_id(*channel)).bind(scope.to_vec());
+        for (number, channel, scope) in chunk {
+            query = query.bind(*number).bind(*channel).bind(scope.to_vec());
         }
         for row in query.fetch_all(&mut *connection).await.map_err(store_error)? {
             let number = index(row.try_get(0).map_err(store_error)?, asked.len())?;
@@ -56,7 +55,7 @@ fn held_key(row: &SqliteRow) -> Result<HeldKey, StoreError> {
 pub(super) async fn write_keys(
     connection: &mut SqliteConnection,
     keys: &[(ScopedKey, HeldKey)],
-    channel_id: impl Fn(usize) -> i64,
+    channel_id: impl Fn(usize) -> Option<i64>,
 ) -> Result<(), StoreError> {
     for chunk in chunks(keys) {
         // REPLACE and not an update: the new row goes to the end of the table, where the young ones are.

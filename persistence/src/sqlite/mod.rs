@@ -1,17 +1,20 @@
 //! The store in one SQLite file, for one hub process. Needs nothing installed.
 //!
 //! Read in this order: the file and who has it (`file`), the connections to it (`connections`), what an old position is
-//! worth (`epoch`), the way in (`append`, `keys`), the way out (`read`), what goes (`retention`), and `revocations`.
+//! worth (`epoch`), the way in (`commit`, `append`, `keys`), the way out (`read`), what goes (`retention`), `records` and
+//! `revocations`.
 //!
 //! What an acknowledgement means and how to back the file up stands in `docs/decisions/0001-sqlite-log.md`.
 
 mod append;
+mod commit;
 mod connections;
 mod epoch;
 mod error;
 mod file;
 mod keys;
 mod read;
+mod records;
 mod retention;
 mod revocations;
 mod rows;
@@ -27,7 +30,7 @@ use hubbub_protocol::channel::{ChannelKey, TenantId};
 use hubbub_protocol::{MessageId, Position};
 use tokio::sync::Mutex;
 
-use self::append::Writer;
+use self::commit::Writer;
 use self::connections::{Connections, Transaction};
 use self::epoch::Present;
 use self::error::store_error;

@@ -142,7 +142,8 @@ pub(super) async fn tenants(connection: &mut SqliteConnection) -> Result<Vec<Ten
     names.iter().map(|name| TenantId::parse(name).map_err(|_| damaged("a tenant has no tenant's name"))).collect()
 }
 
-fn untouched(epoch: Epoch) -> Head {
+/// The ends of a log that nothing was appended to.
+pub(super) fn untouched(epoch: Epoch) -> Head {
     Head { position: Position::new(epoch, 0), low: 0 }
 }
 

@@ -4,7 +4,7 @@ use hubbub_protocol::channel::ChannelName;
 use hubbub_protocol::{Data, Key};
 
 use super::*;
-use crate::batch::Backend;
+use crate::batch::{Backend, Item, Outcome};
 use crate::log::Appended;
 
 #[tokio::test]
@@ -29,7 +29,8 @@ async fn an_unknown_commit_is_resolved_by_ids_and_keys() {
     let folder = tempfile::tempdir().expect("a folder");
     let store = open(&folder).await;
     let mut writer = Writer { connections: store.writer.clone(), present: store.present, _claim: store.claim.clone() };
-    writer.commit(&[message(1, Some("a")), message(2, None)]).await.expect("committed");
+    let committed = [message(1, Some("a")), message(2, None)].map(Item::Append);
+    writer.commit(&committed).await.expect("committed");
     let duplicate = Append { id: MessageId::from_parts(9, 0), ..message(1, Some("a")) };
     let elsewhere = Append {
         channel: ChannelKey::new(channel().tenant, ChannelName::parse("chat:none").expect("a channel")),
@@ -37,12 +38,12 @@ async fn an_unknown_commit_is_resolved_by_ids_and_keys() {
     };
     let batch =
         [message(1, Some("a")), message(2, None), duplicate, message(3, Some("a")), message(4, None), elsewhere];
+    let batch = batch.map(Item::Append);
     let resolved = writer.resolve(&batch).await.expect("looked up");
-    let at = |appended: &Option<Appended>| {
-        appended.map(|appended| match appended {
-            Appended::At { position, duplicate, .. } => (position.offset, duplicate),
-            Appended::KeyConflict => (0, false),
-        })
+    let at = |outcome: &Option<Outcome>| match outcome {
+        Some(Outcome::Appended(Appended::At { position, duplicate, .. })) => Some((position.offset, *duplicate)),
+        Some(_) => Some((0, false)),
+        None => None,
     };
     let expected = [Some((1, false)), Some((2, false)), Some((1, true)), Some((0, false)), None, None];
     assert_eq!(resolved.iter().map(at).collect::<Vec<_>>(), expected);

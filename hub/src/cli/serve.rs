@@ -24,6 +24,7 @@ use crate::guarded::GuardedStore;
 use crate::node::{Carrier, Node, Settings};
 use crate::rate::Rates;
 use crate::rate::redis::RedisRates;
+use crate::rooms::platform::Platforms;
 use crate::redis::{self, Redis};
 use crate::telemetry;
 
@@ -119,13 +120,14 @@ async fn start(config: Config, metrics: PrometheusHandle) -> Result<(Node, Owner
     let records = guarded.records(records);
     let store: Arc<dyn Store> = Arc::new(guarded);
     let carrier = carrier(&config, &clock)?;
-    let Reloadable { namespaces, key_ring, services, rates, origins } = config.reloadable()?;
+    let Reloadable { namespaces, key_ring, services, rates, platforms, origins } = config.reloadable()?;
     let owners = Owners {
         verifier: Arc::new(Verifier::new(key_ring, clock.clone())),
         policy: Arc::new(Policy::new(namespaces)),
         api_keys: Arc::new(ApiKeys::new(services)),
         origins: Arc::new(Origins::new(origins)),
         rates: Arc::new(rates_over(&carrier, Rates::new(rates, clock.clone()))),
+        platforms: Arc::new(Platforms::new(platforms).map_err(|error| refused(&error))?),
     };
     let fetching = owners.verifier.clone();
     tokio::spawn(async move {
@@ -147,6 +149,7 @@ async fn start(config: Config, metrics: PrometheusHandle) -> Result<(Node, Owner
         api_keys: owners.api_keys.clone(),
         origins: owners.origins.clone(),
         rates: owners.rates.clone(),
+        platforms: owners.platforms.clone(),
         tickets: tickets(&config),
         anonymous_tenant: config.anonymous_tenant(),
         trusted_proxies: config.http.trusted_proxies.clone(),
@@ -216,6 +219,7 @@ struct Owners {
     api_keys: Arc<ApiKeys>,
     origins: Arc<Origins>,
     rates: Arc<Rates>,
+    platforms: Arc<Platforms>,
 }
 
 impl Owners {
@@ -231,12 +235,13 @@ impl Owners {
                 "reload refused: the `log` of a namespace can change only with a restart, everything stays as it was"
             );
         }
-        let Reloadable { namespaces, key_ring, services, rates, origins } = reloadable;
+        let Reloadable { namespaces, key_ring, services, rates, platforms, origins } = reloadable;
         self.verifier.reload(key_ring);
         self.policy.reload(namespaces);
         self.api_keys.reload(services);
         self.origins.reload(origins);
         self.rates.reload(rates);
+        self.platforms.reload(platforms);
         node.set_anonymous_tenant(config.anonymous_tenant());
         tracing::info!("keys, tenants, namespaces and origins reloaded");
     }

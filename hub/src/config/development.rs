@@ -42,6 +42,7 @@ allow = ["subscribe", "history"]
 
 [namespaces.user]
 log = "durable"
+presence = true
 per_user = true
 
 [namespaces.room]

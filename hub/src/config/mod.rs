@@ -30,6 +30,7 @@ use crate::breaker::BreakerSettings;
 use crate::limits::Limits;
 use crate::namespace::Namespaces;
 use crate::rate::TenantRates;
+use crate::rooms::platform::Platform;
 use backends::{RedisSettings, StoreSettings};
 use layers::Provenance;
 use sections::{
@@ -124,6 +125,8 @@ pub struct Reloadable {
     pub services: Vec<(KeyHash, Service)>,
     /// For [`crate::rate::Rates::reload`].
     pub rates: HashMap<TenantId, TenantRates>,
+    /// For [`crate::rooms::platform::Platforms::reload`].
+    pub platforms: HashMap<TenantId, Platform>,
     /// For [`crate::auth::origin::Origins::reload`].
     pub origins: OriginRules,
 }
@@ -170,6 +173,7 @@ impl Config {
             key_ring: key_ring.map_err(|error| problem("tenants", error.to_string()))?,
             services: self.services().map_err(|error| problem("tenants", error.to_string()))?,
             rates: self.tenants.iter().map(|tenant| (tenant.id.clone(), tenant.rates())).collect(),
+            platforms: self.tenants.iter().map(|tenant| (tenant.id.clone(), tenant.platform())).collect(),
             origins: self.origins().map_err(|error| problem("http.origins", error.to_string()))?,
         })
     }

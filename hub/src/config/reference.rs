@@ -289,6 +289,27 @@ pub const GROUPS: &[Group] = &[
         ],
     },
     Group {
+        prefix: "tenants[].hook",
+        intro: "Who is asked before a message of a room is sent or edited.",
+        keys: &[
+            ("url", Text, "Where to post to."),
+            ("timeout_ms", Number, "How long an answer may take. Default 300."),
+            ("on_failure", Text, "What happens without one: `allow` or `refuse`. Default `refuse`."),
+            ("secret", Text, "Signs what is posted."),
+            ("secret_file", Text, "A file that holds it."),
+        ],
+    },
+    Group {
+        prefix: "tenants[].webhook",
+        intro: "Who is told of notices that their user does not see.",
+        keys: &[
+            ("url", Text, "Where to post to."),
+            ("timeout_ms", Number, "How long an answer may take. Default 5000."),
+            ("secret", Text, "Signs what is posted."),
+            ("secret_file", Text, "A file that holds it."),
+        ],
+    },
+    Group {
         prefix: "tenants[].token_keys[]",
         intro: "Keys that prove users of this tenant. Each has exactly one of `secret`, `secret_file`, `public_key`, `public_key_file`, `jwks_url`.",
         keys: TOKEN_KEY,

@@ -14,6 +14,7 @@ use crate::auth::secret::Secret;
 use crate::auth::service::ApiKeySettings;
 use crate::namespace::Namespace;
 use crate::rate::{Rate, TenantRates};
+use crate::rooms::platform::{HookSettings, Platform, WebhookSettings};
 
 /// Every namespace by its name.
 pub type NamespaceTable = BTreeMap<String, Namespace>;
@@ -132,9 +133,20 @@ pub struct TenantSettings {
     /// What a user may publish at once before that rate counts. Default 0: what comes in a second.
     #[serde(default)]
     pub user_publish_burst: u32,
+    /// Asked before a message of a room is sent or edited. Default nobody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hook: Option<HookSettings>,
+    /// Told of notices that their user does not see. Default nobody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub webhook: Option<WebhookSettings>,
 }
 
 impl TenantSettings {
+    /// What its platform wants to know.
+    pub fn platform(&self) -> Platform {
+        Platform { hook: self.hook.clone(), webhook: self.webhook.clone() }
+    }
+
     /// Its rates.
     pub fn rates(&self) -> TenantRates {
         TenantRates {
@@ -162,6 +174,14 @@ pub(super) fn each_file(config: &mut Config, read: &mut ReadFile<'_>) {
         for (at, key) in tenant.api_keys.iter_mut().enumerate() {
             let place = format!("tenant {}, api_keys[{at}].secret", tenant.id);
             into_secret(&place, key.secret_file.as_deref(), &mut key.secret, read);
+        }
+        if let Some(hook) = &mut tenant.hook {
+            let place = format!("tenant {}, hook.secret", tenant.id);
+            into_secret(&place, hook.secret_file.as_deref(), &mut hook.secret, read);
+        }
+        if let Some(webhook) = &mut tenant.webhook {
+            let place = format!("tenant {}, webhook.secret", tenant.id);
+            into_secret(&place, webhook.secret_file.as_deref(), &mut webhook.secret, read);
         }
     }
 }

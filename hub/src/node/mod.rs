@@ -42,6 +42,7 @@ use crate::memory;
 use crate::presence::{self, Presence};
 use crate::publish::Publisher;
 use crate::rate::Rates;
+use crate::rooms::platform::Platforms;
 use crate::rooms::{self, Rooms};
 use crate::session::Services;
 use crate::shard::mail::{Mail, Mailbox, MailboxReader};
@@ -88,6 +89,8 @@ pub struct Settings {
     pub origins: Arc<Origins>,
     /// What tenants and their users may publish.
     pub rates: Arc<Rates>,
+    /// What the platforms of tenants want to know.
+    pub platforms: Arc<Platforms>,
     /// The tickets of SSE streams.
     pub tickets: Tickets,
     /// Whose public channels are read without a token.
@@ -164,6 +167,8 @@ impl Node {
             control: control.clone(),
             policy: policy.clone(),
             rates: settings.rates.clone(),
+            presence: presence.clone(),
+            platforms: settings.platforms,
             clock: clock.clone(),
         });
         tokio::spawn(rooms::follow_work(rooms.clone()));

@@ -27,7 +27,14 @@ pub(super) struct RoomAct {
 
 impl RoomAct {
     /// Of an operation in a home, with the channels of users whom it may tell of it.
-    pub(super) fn new(actor: Actor, request: RoomRequest, home: ChannelKey, time: u64, id: MessageId) -> Self {
+    pub(super) fn new(
+        actor: Actor,
+        request: RoomRequest,
+        digest: Vec<u8>,
+        home: ChannelKey,
+        time: u64,
+        id: MessageId,
+    ) -> Self {
         let mut channels = vec![home];
         for user in rules::concerned(&actor, &request.op) {
             let own = own_channel(&channels[0], &user);
@@ -35,8 +42,6 @@ impl RoomAct {
                 channels.push(own);
             }
         }
-        // Plain data with text for keys: writing it into memory can not fail.
-        let digest = serde_json::to_vec(&request.op).expect("plain data");
         Self { publisher: actor.publisher(), actor, request, channels, digest, time, id }
     }
 

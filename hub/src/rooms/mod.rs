@@ -2,7 +2,8 @@
 //! its events; whoever follows the log of a room is right.
 //!
 //! Read in this order: who acts (`actor`), what went wrong (`error`), what stands in the records (`rows`, `tasks`), how an operation is
-//! decided (`act`, `rules`) or answered (`questions`), how it is reached (`request`, `service`), and what
+//! decided (`act`, `rules`) or answered (`questions`), the platform behind it ([`platform`]), how it is
+//! reached (`request`, `service`), and what
 //! is done afterwards (`notice`, `work`).
 
 pub mod actor;
@@ -16,6 +17,8 @@ mod act;
 mod rules;
 
 mod questions;
+
+pub mod platform;
 
 mod request;
 mod service;

@@ -17,6 +17,7 @@ use tokio::sync::Notify;
 use super::act::RoomAct;
 use super::actor::{Actor, Rank};
 use super::error::{RoomError, refusal};
+use super::platform::{Asked, Platforms};
 use super::questions::{Asking, Sight, data, newest_of, sees};
 use super::rules;
 use crate::auth::Identity;
@@ -25,6 +26,7 @@ use crate::auth::service::Service;
 use crate::broker::{Broker, Content, Envelope};
 use crate::clock::Clock;
 use crate::control::Control;
+use crate::presence::Presence;
 use crate::rate::Rates;
 
 /// For how long somebody counts as writing, in milliseconds.
@@ -42,6 +44,10 @@ pub struct Parts {
     pub policy: Arc<Policy>,
     /// What tenants and users may do each second.
     pub rates: Arc<Rates>,
+    /// Who is where: whoever is nowhere is told by the platform.
+    pub presence: Presence,
+    /// What the platforms of tenants want to know.
+    pub platforms: Arc<Platforms>,
     /// The time.
     pub clock: Arc<Clock>,
 }
@@ -175,15 +181,34 @@ impl Rooms {
         if request.op.access() == Access::Write {
             self.rates.take(&actor.tenant, actor.user.as_ref(), 1).await?;
         }
+        // What is asked again with the same key is the same, whatever the platform says of it.
+        let digest = serde_json::to_vec(&request.op).map_err(|_| RoomError::Internal)?;
+        self.ask_platform(&actor, &mut request.op).await?;
         let leaves_work = leaves_work(&request.op);
         let named = !matches!(request.op, Op::Create(_));
-        let act = Arc::new(RoomAct::new(actor, request, home.clone(), self.clock.now_ms(), self.clock.message_id()));
+        let act = Arc::new(RoomAct::new(actor, request, digest, home.clone(), self.clock.now_ms(), self.clock.message_id()));
         let acted = self.records.act(act).await?;
         let answer = self.told(&home, acted, named).await;
         if leaves_work {
             self.work.notify_one();
         }
         answer
+    }
+
+    /// Lets the platform have its say about what is to be said.
+    async fn ask_platform(&self, actor: &Actor, op: &mut Op) -> Result<(), RoomError> {
+        let name = op.name();
+        let (channel, text, attachments) = match op {
+            Op::Send(send) if send.at.is_none() => (&send.channel, &mut send.text, &*send.attachments),
+            Op::Edit(edit) => (&edit.channel, &mut edit.text, &[][..]),
+            _ => return Ok(()),
+        };
+        let (tenant, user) = (&actor.tenant, actor.user.as_ref());
+        let asked = Asked { op: name, tenant, channel, user, text: text.as_str(), attachments };
+        if let Some(other) = self.platforms.ask(asked).await? {
+            *text = other;
+        }
+        Ok(())
     }
 
     /// Tells what came of an act to whoever follows, and to whoever did it.

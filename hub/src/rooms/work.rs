@@ -7,20 +7,24 @@ use std::time::Duration;
 use hubbub_persistence::records::{Acted, Look, Record, RecordKey};
 use hubbub_protocol::Key;
 use hubbub_protocol::channel::{ChannelKey, UserId};
-use hubbub_protocol::room::{Level, MemberState, Notice, RoomRequest, What};
+use hubbub_protocol::room::{Level, MemberState, Notice, Person, RoomRequest, What};
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::actor::Actor;
 use super::error::RoomError;
 use super::notice::{Deliver, Replace};
-use super::rows::{MemberRow, member_key, own_channel, read};
+use super::rows::{MemberRow, member_key, own_channel, person_key, read};
 use super::service::Rooms;
 use super::tasks::TaskRow;
+use crate::presence::Page;
 
 /// How often tasks are looked for that nobody here knows of.
 const LOOK: Duration = Duration::from_secs(1);
 /// Tasks that another node has made are left to it for so long, in milliseconds.
 const OTHERS_MS: u64 = 2_000;
+/// Pauses between tries to tell the platform, in milliseconds: the first, doubled each time, and the last: together a day and more.
+const FIRST_PAUSE_MS: u64 = 1_000;
+const LAST_PAUSE_MS: u64 = 43_200_000;
 /// Tasks of one look.
 const AT_ONCE: u32 = 100;
 
@@ -100,10 +104,7 @@ impl Rooms {
                 Ok(None)
             }
             TaskRow::Send { user, request } => self.send_for(&key.home, user, request).await.map(|()| None),
-            TaskRow::Webhook { .. } => {
-                tracing::debug!(due = record.at, "no webhook is configured");
-                Ok(None)
-            }
+            TaskRow::Webhook { user, notice, tries } => Ok(self.tell(key, record, user, *notice, tries).await),
         }
     }
 
@@ -124,6 +125,34 @@ impl Rooms {
         self.deliver(own, user, notice, name, None).await.map(|_| ())
     }
 
+    /// Tells the platform; answers what is to be tried later, when it did not listen.
+    async fn tell(&self, key: &RecordKey, record: &Record, user: UserId, notice: Notice, tries: u32) -> Option<Record> {
+        let Err(why) = self.platforms.tell(&key.home.tenant, &user, &notice).await else { return None };
+        let pause = FIRST_PAUSE_MS << tries.min(20);
+        if pause > LAST_PAUSE_MS {
+            tracing::warn!(tenant = %key.home.tenant, why, "the webhook did not take a notice for a day; it is let go");
+            return None;
+        }
+        let task = TaskRow::Webhook { user, notice: Box::new(notice), tries: tries + 1 };
+        Some(task.record(&key.home, &key.key, self.clock.now_ms() + pause, record.who.as_ref()))
+    }
+
+    /// Whoever sees the notice now needs no push; whoever is not to be disturbed gets none.
+    async fn is_to_be_told(&self, own: &ChannelKey, acted: &Acted) -> bool {
+        let Acted::Done { events, .. } = acted else { return false };
+        if events.is_empty() || !self.platforms.is_told(&own.tenant) {
+            return false;
+        }
+        let look = Look { keys: vec![person_key(own)], ..Look::default() };
+        let person: Option<Person> = match self.records.look(&own.tenant, look).await {
+            Ok(looked) => looked.keys.first().and_then(Option::as_ref).and_then(|record| read(record).ok()),
+            Err(_) => None,
+        };
+        let disturb = person.and_then(|person| person.dnd_until).is_none_or(|until| until <= self.clock.now_ms());
+        let page = Page { after: None, limit: 1 };
+        disturb && self.presence.page(own.clone(), page).await.count == 0
+    }
+
     /// Puts a notice into an inbox and tells it.
     pub(super) async fn deliver(
         &self,
@@ -133,8 +162,16 @@ impl Rooms {
         key: Key,
         publisher: Option<String>,
     ) -> Result<hubbub_protocol::Data, RoomError> {
-        let deliver = Deliver::new(own.clone(), user, notice, key, publisher);
+        let deliver = Deliver::new(own.clone(), user.clone(), notice.clone(), key, publisher);
         let acted: Acted = self.records.act(Arc::new(deliver)).await?;
+        if self.is_to_be_told(&own, &acted).await {
+            let (name, now) = (notice.id.to_string(), self.clock.now_ms());
+            let task = TaskRow::Webhook { user: user.clone(), notice: Box::new(notice), tries: 0 };
+            let record = task.record(&own, &name, now, Some(&user));
+            let leave = Replace::new(record.key.clone(), Some(record), now, self.id());
+            self.records.act(Arc::new(leave)).await?;
+            self.work.notify_one();
+        }
         self.told(&own, acted, true).await
     }
 

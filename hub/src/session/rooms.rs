@@ -55,9 +55,10 @@ impl Asking<'_> {
         for channel in channels {
             let Ok(permit) = self.services.policy.subscribe(&self.identity, &channel) else { continue };
             let Namespace { log: kind, overflow, presence, flush_ms, .. } = **permit.namespace();
+            let counted = permit.namespace().per_user;
             let (key, rules) = (ChannelKey::new(tenant.clone(), channel), SlotRules { kind, overflow, presence, flush_ms });
             let begun = self.shard.with(|state| {
-                if state.follows(self.id) > most { Err(ErrorCode::LimitReached) } else { state.follow(self.id, &key, rules) }
+                if state.follows(self.id) > most { Err(ErrorCode::LimitReached) } else { state.follow(self.id, &key, rules, counted) }
             });
             match begun {
                 Ok(Some((name, opened))) => opening.push((key, name, opened)),

@@ -22,10 +22,17 @@ pub mod flags {
     pub const STREAM: u8 = 8;
     /// It follows the channel among others: no presence, no place among those who are there.
     pub const FOLLOW: u8 = 32;
+    /// It follows, and counts among those who are there all the same: a user in the own channel.
+    pub const COUNTED: u8 = 64;
     /// It has read the log in an epoch that the channel has not reached here yet.
     pub(in crate::shard) const AHEAD: u8 = 16;
 }
 pub(super) use flags::{AHEAD, CATCHING, CONFLATE, FOLLOW, PRESENCE, STREAM};
+
+/// Whether a subscriber with these flags counts among those who are there.
+pub(super) fn counts(flags: u8) -> bool {
+    flags & FOLLOW == 0 || flags & flags::COUNTED != 0
+}
 
 /// Any of these keeps a subscriber off the shortest path.
 pub(super) const SLOW_PATH: u8 = CATCHING | CONFLATE | STREAM | AHEAD;

@@ -8,12 +8,12 @@ use hubbub_protocol::frame::ServerFrame;
 use hubbub_protocol::{ErrorCode, Position};
 use tokio::sync::oneshot;
 
-use super::channels::{FOLLOW, SlotRules};
+use super::channels::{FOLLOW, SlotRules, flags};
 use super::connection::{ConnectionId, SubscriptionId};
 use super::state::State;
 
 /// A channel that is to be followed, and what answers when it is open on this shard.
-pub type Following = (SubscriptionId, oneshot::Receiver<Result<(), String>>);
+pub(crate) type Following = (SubscriptionId, oneshot::Receiver<Result<(), String>>);
 
 impl State {
     /// Begins to follow a channel; `None` when the connection has it already.
@@ -22,12 +22,13 @@ impl State {
         id: ConnectionId,
         channel: &ChannelKey,
         rules: SlotRules,
+        counted: bool,
     ) -> Result<Option<Following>, ErrorCode> {
         let known = self.channels.find(channel);
         let has = known.is_some_and(|slot| {
             self.connections.get(id).is_some_and(|connection| connection.subscription(slot).is_some())
         });
-        let following = if has { None } else { Some(self.subscribe(id, channel, rules, FOLLOW)?) };
+        let following = if has { None } else { Some(self.subscribe(id, channel, rules, if counted { FOLLOW | flags::COUNTED } else { FOLLOW })?) };
         let slot = self.channels.find(channel);
         if let (Some(slot), Some(connection)) = (slot, self.connections.get(id)) {
             let followed = &mut connection.extra().followed;

@@ -12,7 +12,7 @@ use hubbub_protocol::{CloseCode, ErrorCode, Position};
 use mio::net::TcpStream;
 use tokio::sync::{Notify, oneshot};
 
-use super::channels::{CATCHING, Channels, FOLLOW, Opened, Slot, SlotRules, Subscriber};
+use super::channels::{CATCHING, Channels, FOLLOW, counts, Opened, Slot, SlotRules, Subscriber};
 use super::connection::{
     Connection, ConnectionId, Connections, Gate, Goodbye, Session, Stream, Subscription, SubscriptionId,
 };
@@ -289,7 +289,7 @@ impl State {
             }
             connection.subscriptions.push(Subscription { slot, place, serial, gate: Some(Box::new(Gate::default())) });
             answer_or_wait(known.open, opened, &mut known.waiting);
-            if let (true, Some(user)) = (known.presence && flags & FOLLOW == 0, user) {
+            if let (true, Some(user)) = (known.presence && counts(flags), user) {
                 self.effects.push(Effect::Joined(channel.clone(), user));
             }
         }
@@ -350,7 +350,7 @@ impl State {
         {
             other.place = subscription.place;
         }
-        if let (true, Some(user)) = (slot.presence && gone.flags & FOLLOW == 0, user) {
+        if let (true, Some(user)) = (slot.presence && counts(gone.flags), user) {
             self.effects.push(Effect::Left(slot.key.clone(), user));
         }
         if slot.subscribers.is_empty() {
@@ -401,7 +401,7 @@ impl State {
             }
             connection.wake_settled();
             let user = connection.session.as_ref().and_then(|session| session.identity.user.clone());
-            if let (true, Some(user)) = (slot.presence && subscriber.flags & FOLLOW == 0, user) {
+            if let (true, Some(user)) = (slot.presence && counts(subscriber.flags), user) {
                 self.effects.push(Effect::Left(slot.key.clone(), user));
             }
         }

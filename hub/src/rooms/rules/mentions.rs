@@ -63,7 +63,7 @@ pub(super) fn find(
 fn marked(stage: &Stage, names: &[(Named, u32, u32)], members: &HashMap<UserId, MemberRow>) -> Found {
     let may_all = stage.rank != Rank::In(Role::Guest) && stage.rank >= Rank::In(stage.room.room.mention_all);
     let (mut entities, mut mentions) = (Vec::new(), Mentions::default());
-    let mut name_user = |user: &UserId, mentions: &mut Mentions| {
+    let name_user = |user: &UserId, mentions: &mut Mentions| {
         if !mentions.users.contains(user) {
             mentions.users.push(user.clone());
         }

@@ -1,13 +1,14 @@
 //! Questions about rooms: each is answered from one snapshot, for whoever may see it. Nothing here changes anything.
 //!
-//! Read in this order: what somebody sees of a room (`sight`), lists of rooms and people (`lists`), messages (`posts`), search and
-//! inbox (`found`), what moderators see (`order`).
+//! Read in this order: what somebody sees of a room (`sight`), lists of rooms and people (`lists`), messages (`posts`) and threads (`threads`),
+//! search and inbox (`found`), what moderators see (`order`).
 
 mod sight;
 
 mod lists;
 
 mod posts;
+mod threads;
 
 mod found;
 

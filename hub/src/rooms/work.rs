@@ -90,7 +90,11 @@ impl Rooms {
         };
         let instead = match done {
             Ok(instead) => instead,
-            Err(error) if error.retry_after_ms().is_some() && error.code().is_temporary() => return Err(error),
+            Err(error) if error.code().is_temporary() => {
+                // It waits, and nobody waits behind it.
+                let pause = error.retry_after_ms().unwrap_or(FIRST_PAUSE_MS).max(FIRST_PAUSE_MS);
+                Some(Record { at: self.clock.now_ms() + pause, ..record })
+            }
             Err(error) => {
                 tracing::info!(key = ?record.key, %error, "what was left to be done can not be done");
                 None

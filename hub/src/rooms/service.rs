@@ -181,6 +181,7 @@ impl Rooms {
     async fn performed(&self, actor: Actor, mut request: RoomRequest) -> Result<Data, RoomError> {
         let home = match request.op.channel() {
             Some(channel) => ChannelKey::new(actor.tenant.clone(), channel.clone()),
+            None if matches!(request.op, Op::Discover(_)) => return self.asking(&actor).discovered(&request.op).await,
             None => own_home(&actor)?,
         };
         if let Op::Typing(body) = &request.op {

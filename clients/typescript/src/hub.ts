@@ -16,6 +16,7 @@ import { CLIENT_BYTES, FRAME_BYTES, KEY_BYTES, PAGE, utf8Bytes } from './protoco
 import { affinity, newKey } from './random.js'
 import { defaultBounds } from './requests/queue.js'
 import { Requests } from './requests/requests.js'
+import { Rooms } from './rooms/rooms.js'
 import { type SubscribeOptions, Subscription } from './subscription.js'
 import { systemTimers } from './timers.js'
 import { TokenSource } from './token.js'
@@ -60,6 +61,7 @@ export class Hub extends Emitter<HubEvents> {
   readonly #channels: Channels
   readonly #unwake: () => void
   #session: Session | undefined
+  #rooms: Rooms | undefined
 
   constructor(options: HubOptions) {
     super()
@@ -102,6 +104,12 @@ export class Hub extends Emitter<HubEvents> {
   /** The present session; undefined while there is no connection. */
   get session(): Session | undefined {
     return this.#session
+  }
+
+  /** The rooms of the user. From the first look on their list is kept up to date. */
+  get rooms(): Rooms {
+    this.#rooms ??= new Rooms()
+    return this.#rooms
   }
 
   /** Connects now. Every call that needs a connection does this by itself. */

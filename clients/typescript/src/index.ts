@@ -14,3 +14,18 @@ export type {
   PresenceChange, PresenceCount, PresenceSnapshot, Skipped, SubscriptionResult,
 } from './protocol/frames.js'
 export type { ErrorCode } from './protocol/codes.js'
+export { type ListedRoom, type NewRoom, Rooms, type RoomsEvents, type SearchQuery } from './rooms/rooms.js'
+export { type Configuration, type PageQuery, type Presence, Room } from './rooms/room.js'
+export { Thread } from './rooms/thread.js'
+export { Conversation, type ConversationEvents, type Target } from './rooms/conversation.js'
+export { Inbox } from './rooms/inbox.js'
+export type { Outgoing, Sending, SendOptions, ShownMessage } from './rooms/outgoing.js'
+export type {
+  AnswerOf, Change, FieldsOf, Filters, InboxAnswer, MessagesAnswer, Operation, Operations, RoomAnswer, RoomsAnswer, SearchAnswer,
+  SearchHit, ThreadEntry,
+} from './rooms/operations.js'
+export {
+  type Attachment, type AuditEntry, type Entity, FOR_EVER, type LastMessage, type LinkFilter, type Me, type Member,
+  type MemberState, type Notice, type NotifyLevel, type Person, type Reaction, type ReactionMode, type Report, type Role,
+  type RoomInfo, type RoomKind, type RoomMessage, type Scheduled, type Unfurl, type Version,
+} from './rooms/words.js'

@@ -27,6 +27,8 @@ describe('the decoder', () => {
     ok({ type: 'unsubscribed', channel: 'a:b' })
     ok({ type: 'ack', id: 1, message: 'm', time: 1 })
     ok({ type: 'reply', id: 1, expires_at: 5 })
+    ok({ type: 'reply', id: 1, result: {} })
+    ok(message(1, { epoch: undefined, offset: undefined, data: { event: 'typing', v: 1, user: 'u2', for_ms: 6_000 } }))
     ok(message(1))
     ok(message(1, { data: null }))
     ok({ type: 'error', code: 'x', message: 'y', retry_after_ms: null })
@@ -46,6 +48,7 @@ describe('the decoder', () => {
     broken(message(1, { data: undefined }))
     broken({ type: 'gap', channel: 'a:b', epoch: 'e', from: 5, to: 3, reason: 'lost' })
     broken({ type: 'reply', id: 1 })
+    broken({ type: 'reply', id: 1, result: [] })
     broken({ type: 'drain', within_ms: -1 })
     for (const text of ['', '{', 'null', '"x"', '\u0000']) assert.equal(decode(text).is, 'broken')
   })
@@ -57,6 +60,12 @@ describe('the decoder', () => {
     assert.equal(decode('{"type":"open","subscriptions":[]}').is, 'unknown')
     assert.equal(decodeEvent('{"type":"open","subscriptions":[]}').is, 'frame')
   })
+})
+
+test('an operation of rooms has its fields beside the key, and none that say nothing', () => {
+  assert.deepEqual(encode.room(7, 'send', { channel: 'room:a', text: 'hi', reply_to: undefined }, 'k'),
+    { type: 'room', id: 7, op: 'send', key: 'k', channel: 'room:a', text: 'hi' })
+  assert.deepEqual(encode.room(8, 'rooms', { follow: true }), { type: 'room', id: 8, op: 'rooms', follow: true })
 })
 
 test('codes', () => {
@@ -89,6 +98,10 @@ function rebuild(frame: ClientFrame): ClientFrame {
       return encode.presence(frame.id, frame.channel, frame)
     case 'refresh':
       return encode.refresh(frame.id, frame.token)
+    case 'room': {
+      const { type: _, id, op, key, ...fields } = frame
+      return encode.room(id, op, fields, key)
+    }
     case 'pong':
       return encode.pong
   }

@@ -26,7 +26,7 @@ const snapshot: Guard = (f) =>
 const reply: Guard = (f) => {
   if (isFields(f.history)) return history(f.history)
   if (isFields(f.presence)) return snapshot(f.presence)
-  return count(f.expires_at)
+  return isFields(f.result) || count(f.expires_at)
 }
 
 const SERVER: Record<ServerFrame['type'], Guard> = {

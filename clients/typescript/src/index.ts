@@ -14,15 +14,17 @@ export type {
   PresenceChange, PresenceCount, PresenceSnapshot, Skipped, SubscriptionResult,
 } from './protocol/frames.js'
 export type { ErrorCode } from './protocol/codes.js'
-export { type ListedRoom, type NewRoom, Rooms, type RoomsEvents, type SearchQuery } from './rooms/rooms.js'
-export { type Configuration, type PageQuery, type Presence, Room } from './rooms/room.js'
+export { type NewRoom, Rooms, type RoomsEvents, type SearchQuery } from './rooms/rooms.js'
+export type { ListedRoom } from './rooms/model/entry.js'
+export type { Presence } from './rooms/model/roster.js'
+export { type Configuration, type PageQuery, Room } from './rooms/room.js'
 export { Thread } from './rooms/thread.js'
-export { Conversation, type ConversationEvents, type Target } from './rooms/conversation.js'
-export { Inbox } from './rooms/inbox.js'
-export type { Outgoing, Sending, SendOptions, ShownMessage } from './rooms/outgoing.js'
+export { Conversation, type ConversationEvents } from './rooms/conversation.js'
+export { Inbox, type InboxEvents } from './rooms/inbox.js'
+export type { Outgoing, Sending, SendOptions, ShownMessage, Target } from './rooms/outgoing.js'
 export type {
-  AnswerOf, Change, FieldsOf, Filters, InboxAnswer, MessagesAnswer, Operation, Operations, RoomAnswer, RoomsAnswer, SearchAnswer,
-  SearchHit, ThreadEntry,
+  AnswerOf, Change, FieldsOf, Filters, InboxAnswer, Later, MessagesAnswer, Operation, Operations, RoomAnswer, RoomsAnswer, SearchAnswer,
+  SearchHit, ThreadEntry, ThreadPlace,
 } from './rooms/operations.js'
 export {
   type Attachment, type AuditEntry, type Entity, FOR_EVER, type LastMessage, type LinkFilter, type Me, type Member,

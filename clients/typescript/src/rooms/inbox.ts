@@ -1,51 +1,85 @@
 // The inbox of the user for a program: notices, newest first, and what is unread.
 
 import { Emitter } from '../emitter.js'
-import { HubError } from '../errors.js'
+import type { OpenInbox } from './live/open-inbox.js'
+import type { Port } from './live/port.js'
 import type { Change } from './operations.js'
-import type { Notice } from './words.js'
+import type { Notice, Person } from './words.js'
 
-const later = (): never => {
-  throw new HubError('not_supported', 'not built yet')
+export type InboxEvents = {
+  /** Something that can be read from it is different now. */
+  change: []
+  /** A notice came. Also without `load`. */
+  notice: [Notice]
 }
 
-export class Inbox extends Emitter<{ change: []; notice: [Notice] }> {
+/** What the inbox is made of by the rooms. */
+export interface InboxJoin {
+  open: OpenInbox
+  port: Port
+  person(): Person
+  /** The newest offset of the own channel. */
+  position(): number | undefined
+  listen(listener: { changed(): void; notice(notice: Notice): void }): void
+}
+
+export class Inbox extends Emitter<InboxEvents> {
+  readonly #join: InboxJoin
+
+  /** Use `Rooms.inbox`. */
+  constructor(join: InboxJoin) {
+    super()
+    this.#join = join
+    join.listen({ changed: () => void this.emit('change'), notice: (notice) => void this.emit('notice', notice) })
+  }
+
   /** Newest first; empty until `load` was called. */
   get notices(): readonly Notice[] {
-    return []
+    return this.#join.open.notices.notices
   }
 
   /** Unread notices. Known without `load`. */
   get unread(): number {
-    return 0
+    return this.#join.person().unread
   }
 
   /** Until when not to disturb; null for no such time. */
   get dndUntil(): number | null {
-    return null
+    return this.#join.person().dnd_until
   }
 
-  /** Whether there are older notices to load. */
+  /** Whether notices were had at least once, and whether they are being asked for. */
+  get loaded(): boolean {
+    return this.#join.open.notices.loaded
+  }
+
+  get loading(): boolean {
+    return this.#join.open.loading
+  }
+
+  /** Whether there may be older notices to load. */
   get before(): boolean {
-    return false
+    return this.#join.open.notices.before
   }
 
   /** The newest notices, from then on kept up to date. */
   load(): Promise<void> {
-    return later()
+    return this.#join.open.load()
   }
 
-  loadBefore(_limit = 20): Promise<void> {
-    return later()
+  loadBefore(limit = 20): Promise<void> {
+    return this.#join.open.loadBefore(limit)
   }
 
-  /** Everything was read, or this notice. */
-  read(_notice?: string): Promise<Change> {
-    return later()
+  /** This notice was read, or everything up to now. */
+  async read(notice?: string): Promise<Change> {
+    if (notice !== undefined) return this.#join.port.ask('inbox_read', { notice })
+    const offset = this.#join.position()
+    return offset === undefined ? { unchanged: true } : this.#join.port.ask('inbox_read', { offset })
   }
 
   /** A time, or null to be disturbed again. */
-  dnd(_until: number | null): Promise<Change> {
-    return later()
+  dnd(until: number | null): Promise<Change> {
+    return this.#join.port.ask('dnd', { until })
   }
 }

@@ -5,8 +5,8 @@ import type {
   RoomKind, RoomMessage, Scheduled, Unfurl, Version,
 } from './words.js'
 
-/** Where the event of a change is, or that there was nothing to change. */
-export type Change = { message: string; epoch: string; offset: number; time: number; unchanged?: undefined } | { unchanged: true }
+/** Id and place of the event of a change, or that there was nothing to change. What has no event has no place. */
+export type Change = { message: string; epoch?: string; offset?: number; time: number; unchanged?: undefined } | { unchanged: true }
 
 /** A room in the answers of `rooms` and `room`. `me` is absent when one is no member. */
 export interface RoomAnswer {
@@ -37,6 +37,16 @@ export interface MessagesAnswer {
   after: boolean
   room: RoomInfo
   me?: Me | null
+  /** Of a page of a thread: one's own place in it. */
+  place?: ThreadPlace
+}
+
+/** One's own place in a thread. */
+export interface ThreadPlace {
+  following: boolean
+  read: number
+  mentions: number
+  mentions_read: number
 }
 
 export interface InboxAnswer {
@@ -59,6 +69,12 @@ export interface SearchAnswer {
   next?: string
 }
 
+/** A message that waits for its time. */
+export interface Later {
+  task: string
+  at: number
+}
+
 /** A followed thread. */
 export interface ThreadEntry {
   channel: string
@@ -77,7 +93,7 @@ export interface Filters {
 type In<F = object> = { channel: string } & F
 type At<F = object> = { channel: string; message: string } & F
 type Of<F = object> = { channel: string; user: string } & F
-type Page = { after?: string | undefined; limit?: number | undefined }
+type Page<A = string> = { after?: A | undefined; limit?: number | undefined }
 type Op<F, A = Change> = { fields: F; answer: A }
 
 /** Every operation that a user may do, with the names of the wire. */
@@ -108,7 +124,7 @@ export interface Operations {
   send: Op<In<{
     text: string; entities?: Entity[] | undefined; attachments?: Attachment[] | undefined; reply_to?: string | undefined
     thread?: string | undefined; at?: number | undefined
-  }>, Change & { task?: string }>
+  }>, Change | Later>
   edit: Op<At<{ text: string; entities?: Entity[] | undefined }>>
   delete: Op<At<{ hard?: boolean | undefined }>>
   bulk_delete: Op<In<{ messages?: string[] | undefined; user?: string | undefined; since?: number | undefined; hard?: boolean | undefined }>>
@@ -142,10 +158,10 @@ export interface Operations {
   unban: Op<Of>
   shadow_ban: Op<Of<{ on: boolean }>>
   filters: Op<In<{ words?: string[] | undefined; links?: LinkFilter | undefined }>, Filters>
-  report: Op<At<{ reason: string }>, object>
-  reports: Op<In<Page & { open?: boolean | undefined }>, { reports: Report[]; next?: string }>
+  report: Op<At<{ reason: string }>, { report: string } | { unchanged: true }>
+  reports: Op<In<Page<number> & { open?: boolean | undefined }>, { reports: Report[]; next?: number }>
   resolve: Op<In<{ report: string; action: 'dismissed' | 'deleted' | 'banned' }>, object>
-  audit: Op<Page & { channel?: string | undefined }, { audit: AuditEntry[]; next?: string }>
+  audit: Op<Page<number> & { channel?: string | undefined }, { audit: AuditEntry[]; next?: number }>
 
   inbox: Op<{ before?: number | undefined; limit?: number | undefined }, InboxAnswer>
   inbox_read: Op<{ offset: number } | { notice: string }>

@@ -4,6 +4,9 @@ import type { HubError } from '../errors.js'
 import type { Change } from './operations.js'
 import type { Attachment, Entity, RoomMessage } from './words.js'
 
+/** Where to go: the newest messages, the first unread one, or a message by its id. */
+export type Target = 'newest' | 'unread' | (string & {})
+
 /** What goes with a text. */
 export interface SendOptions {
   /** Id of the message that this one answers. */

@@ -1,26 +1,17 @@
 // One open room for a program: what is said in it, who is in it, and everything that can be done to it.
 
-import { HubError } from '../errors.js'
 import { Conversation } from './conversation.js'
-import type { AnswerOf, Change, Filters, Operations } from './operations.js'
-import type { Thread } from './thread.js'
+import type { OpenRoom } from './live/open-room.js'
+import type { Port } from './live/port.js'
+import type { Presence } from './model/roster.js'
+import type { AnswerOf, Change, FieldsOf, Filters, Operation } from './operations.js'
+import { Thread } from './thread.js'
 import type { LinkFilter, Me, Member, NotifyLevel, Role, RoomInfo, Scheduled } from './words.js'
 
-const later = (): never => {
-  throw new HubError('not_supported', 'not built yet')
-}
-
 /** Which page of a list. */
-export interface PageQuery {
-  after?: string | undefined
+export interface PageQuery<After = string> {
+  after?: After | undefined
   limit?: number | undefined
-}
-
-/** Who is here now. `users` is empty where there are too many for a list. */
-export interface Presence {
-  readonly count: number
-  readonly users: readonly string[]
-  readonly large: boolean
 }
 
 /** What `configure` changes. */
@@ -32,130 +23,170 @@ export interface Configuration {
   retentionDays?: number | undefined
 }
 
+/** What a room is made of by the rooms. */
+export interface RoomJoin {
+  channel: string
+  port: Port
+  open(changed: () => void): OpenRoom
+  close(): void
+}
+
 export class Room extends Conversation {
+  readonly #open: OpenRoom
+  readonly #port: Port
+  readonly #close: () => void
+  readonly #threads = new Map<string, Thread>()
+
+  /** Use `Rooms.open`. */
+  constructor({ channel, port, open, close }: RoomJoin) {
+    let opened: OpenRoom | undefined
+    super({ channel }, port, (changed) => (opened = open(changed)))
+    this.#port = port
+    this.#close = close
+    // The constructor of a conversation opens what stands behind it.
+    this.#open = opened as unknown as OpenRoom
+  }
+
   /** Undefined until it is known. */
   get room(): RoomInfo | undefined {
-    return undefined
+    return this.#open.room
   }
 
   /** Oneself in it; null when one is no member. */
   get me(): Me | null {
-    return null
+    return this.#open.me
   }
 
-  /** Undefined unless asked for with `open(channel, { presence: true })`. */
+  /** Undefined until it is known, and unless asked for with `open(channel, { presence: true })`. */
   get presence(): Presence | undefined {
-    return undefined
+    return this.#open.presence
   }
 
   /** The members that `loadMembers` got, by id; kept up to date. */
   get members(): readonly Member[] {
-    return []
+    return this.#open.members.members
   }
 
   /** The next page of members; answers whether there are more. */
-  loadMembers(_limit = 100): Promise<boolean> {
-    return later()
+  async loadMembers(limit = 100): Promise<boolean> {
+    await this.#open.membersLoader.want({ of: 'page', limit })
+    return this.#open.members.after !== undefined
   }
 
   /** The thread under a message. The same object until it is closed. */
-  thread(_message: string): Thread {
-    return later()
+  thread(message: string): Thread {
+    const known = this.#threads.get(message)
+    if (known !== undefined) return known
+    const thread = new Thread({
+      channel: this.channel, id: message, port: this.#port,
+      open: (changed) => this.#open.thread(message, changed),
+      close: () => {
+        this.#threads.delete(message)
+        this.#open.closeThread(message)
+      },
+    })
+    this.#threads.set(message, thread)
+    return thread
   }
 
-  /** No more changes; what waits to be sent is still sent. */
+  /** No more changes, nor of its threads; what waits to be sent is still sent. */
   close(): void {
-    later()
+    this.#close()
   }
 
-  update(_fields: { name?: string; topic?: string }): Promise<Change> {
-    return later()
+  update(fields: { name?: string; topic?: string }): Promise<Change> {
+    return this.#do('update', fields)
   }
 
-  configure(_configuration: Configuration): Promise<Change> {
-    return later()
+  configure({ slowModeS, reactions, receipts, mentionAll, retentionDays }: Configuration): Promise<Change> {
+    return this.#do('configure', { slow_mode_s: slowModeS, reactions, receipts, mention_all: mentionAll, retention_days: retentionDays })
   }
 
-  archive(_archived = true): Promise<Change> {
-    return later()
+  archive(archived = true): Promise<Change> {
+    return this.#do('archive', { archived })
   }
 
   join(): Promise<Change> {
-    return later()
+    return this.#do('join', {})
   }
 
   /** Also declines an invitation. */
   leave(): Promise<Change> {
-    return later()
+    return this.#do('leave', {})
   }
 
-  invite(_user: string, _role?: Role): Promise<Change> {
-    return later()
+  invite(user: string, role?: Role): Promise<Change> {
+    return this.#do('invite', { user, role })
   }
 
-  add(_users: string[], _role?: Role): Promise<Change> {
-    return later()
+  add(users: string[], role?: Role): Promise<Change> {
+    return this.#do('add', { users, role })
   }
 
-  role(_user: string, _role: Role): Promise<Change> {
-    return later()
+  role(user: string, role: Role): Promise<Change> {
+    return this.#do('role', { user, role })
   }
 
-  notify(_level: NotifyLevel): Promise<Change> {
-    return later()
+  notify(level: NotifyLevel): Promise<Change> {
+    return this.#do('notify', { level })
   }
 
-  bulkDelete(_which: { messages: string[] } | { user: string; since?: number }, _options: { hard?: boolean } = {}): Promise<Change> {
-    return later()
+  bulkDelete(which: { messages: string[] } | { user: string; since?: number }, options: { hard?: boolean } = {}): Promise<Change> {
+    return this.#do('bulk_delete', { ...which, hard: options.hard })
   }
 
-  scheduled(): Promise<Scheduled[]> {
-    return later()
+  /** One's own messages that wait for their time in this room. */
+  async scheduled(): Promise<Scheduled[]> {
+    return (await this.#do('scheduled', {})).scheduled
   }
 
-  unschedule(_task: string): Promise<Change> {
-    return later()
+  unschedule(task: string): Promise<Change> {
+    return this.#do('unschedule', { task })
   }
 
   /** `until`: a time, null lifts it, absent is for ever. */
-  mute(_user: string, _options: { until?: number | null; reason?: string } = {}): Promise<Change> {
-    return later()
+  mute(user: string, options: { until?: number | null; reason?: string } = {}): Promise<Change> {
+    return this.#do('mute', { user, ...options })
   }
 
-  kick(_user: string, _reason?: string): Promise<Change> {
-    return later()
+  kick(user: string, reason?: string): Promise<Change> {
+    return this.#do('kick', { user, reason })
   }
 
-  ban(_user: string, _options: { until?: number; reason?: string } = {}): Promise<Change> {
-    return later()
+  ban(user: string, options: { until?: number; reason?: string } = {}): Promise<Change> {
+    return this.#do('ban', { user, ...options })
   }
 
-  unban(_user: string): Promise<Change> {
-    return later()
+  unban(user: string): Promise<Change> {
+    return this.#do('unban', { user })
   }
 
-  shadowBan(_user: string, _on = true): Promise<Change> {
-    return later()
+  shadowBan(user: string, on = true): Promise<Change> {
+    return this.#do('shadow_ban', { user, on })
   }
 
   filters(): Promise<Filters> {
-    return later()
+    return this.#do('filters', {})
   }
 
-  setFilters(_filters: { words?: string[]; links?: LinkFilter }): Promise<Filters> {
-    return later()
+  setFilters(filters: { words?: string[]; links?: LinkFilter }): Promise<Filters> {
+    return this.#do('filters', filters)
   }
 
-  reports(_query: PageQuery & { open?: boolean } = {}): Promise<AnswerOf<'reports'>> {
-    return later()
+  reports(query: PageQuery<number> & { open?: boolean } = {}): Promise<AnswerOf<'reports'>> {
+    return this.#do('reports', query)
   }
 
-  async resolve(_report: string, _action: Operations['resolve']['fields']['action']): Promise<void> {
-    return later()
+  async resolve(report: string, action: FieldsOf<'resolve'>['action']): Promise<void> {
+    await this.#do('resolve', { report, action })
   }
 
-  audit(_query: PageQuery = {}): Promise<AnswerOf<'audit'>> {
-    return later()
+  audit(query: PageQuery<number> = {}): Promise<AnswerOf<'audit'>> {
+    return this.#do('audit', query)
+  }
+
+  #do<O extends Operation>(op: O, fields: Omit<FieldsOf<O>, 'channel'>): Promise<AnswerOf<O>> {
+    // Every operation that is done here names the room.
+    return this.#port.ask(op, { ...fields, channel: this.channel } as unknown as FieldsOf<O>)
   }
 }
-

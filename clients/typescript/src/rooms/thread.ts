@@ -1,38 +1,54 @@
 // One open thread of a room for a program.
 
-import { HubError } from '../errors.js'
 import { Conversation } from './conversation.js'
+import type { OpenThread } from './live/open-thread.js'
+import type { Port } from './live/port.js'
 import type { Change } from './operations.js'
 import type { RoomMessage } from './words.js'
 
-const later = (): never => {
-  throw new HubError('not_supported', 'not built yet')
+/** What a thread is made of by its room. */
+export interface ThreadJoin {
+  channel: string
+  id: string
+  port: Port
+  open(changed: () => void): OpenThread
+  close(): void
 }
 
 export class Thread extends Conversation {
   /** Id of the message that it hangs under. */
   readonly id: string
+  readonly #open: OpenThread
+  readonly #port: Port
+  readonly #close: () => void
 
-  constructor(channel: string, id: string) {
-    super(channel)
+  /** Use `Room.thread`. */
+  constructor({ channel, id, port, open, close }: ThreadJoin) {
+    let opened: OpenThread | undefined
+    super({ channel, thread: id }, port, (changed) => (opened = open(changed)))
     this.id = id
+    this.#port = port
+    this.#close = close
+    // The constructor of a conversation opens what stands behind it.
+    this.#open = opened as unknown as OpenThread
   }
 
-  /** The message that it hangs under; undefined until it is known. */
+  /** The message that it hangs under; undefined until it is known, and when it is gone from every page. */
   get root(): RoomMessage | undefined {
-    return undefined
+    return this.#open.root
   }
 
   /** Whether one follows it; undefined until it is known. */
   get following(): boolean | undefined {
-    return undefined
+    return this.#open.place?.following
   }
 
-  follow(_following = true): Promise<Change> {
-    return later()
+  follow(following = true): Promise<Change> {
+    return this.#port.ask('follow', { channel: this.channel, thread: this.id, following })
   }
 
+  /** No more changes; what waits to be sent is still sent. */
   close(): void {
-    later()
+    this.#close()
   }
 }

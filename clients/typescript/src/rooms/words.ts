@@ -185,24 +185,31 @@ export interface Version {
 export interface Report {
   id: string
   time: number
+  /** Who reported it; null for a service. */
+  by: string | null
   message: string
-  from: string
+  /** Who wrote it, and what it said then. */
+  author: string | null
+  text: string
   reason: string
-  action?: 'dismissed' | 'deleted' | 'banned'
+  action: 'dismissed' | 'deleted' | 'banned' | null
+  resolved_by: string | null
 }
 
 /** One act of moderation or administration. */
 export interface AuditEntry {
   id: string
   time: number
-  actor: string
-  address?: string
-  agent?: string
+  /** Null when a service did it by itself. */
+  actor: string | null
+  service?: string | null
+  address?: string | null
+  agent?: string | null
   op: string
   channel: string
-  user?: string
-  message?: string
-  before?: unknown
-  after?: unknown
-  reason?: string
+  user?: string | null
+  message?: string | null
+  before: unknown
+  after: unknown
+  reason?: string | null
 }

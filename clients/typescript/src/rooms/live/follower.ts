@@ -59,8 +59,8 @@ export class Follower {
   #answered(ask: Ask, answer: RoomsAnswer): void {
     const more = this.#following.answered(ask, answer)
     if (more !== undefined) return this.#ask(more)
-    // A snapshot that is torn at once is older than what came with it: a moment later it will not be.
-    if (this.#following.isTorn) this.#rest()
+    // A moment later it will not be.
+    if (this.#following.isLate) this.#rest()
     this.#listener.followed(ask.all)
     this.look()
   }

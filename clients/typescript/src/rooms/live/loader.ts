@@ -40,6 +40,8 @@ export class Loader<Wish, Answer> {
   #fed = false
   #resting = false
   #error: HubError | null = null
+  /** Why nothing can be had, until the next connection. */
+  #refusal: HubError | undefined
 
   constructor(parts: LoaderParts<Wish, Answer>) {
     this.#parts = parts
@@ -62,7 +64,8 @@ export class Loader<Wish, Answer> {
   want(wish: Wish, name = JSON.stringify(wish)): Promise<void> {
     const same = [...this.#line, ...(this.#underWay ? [this.#underWay] : [])].find((waiting) => waiting.name === name)
     if (same !== undefined) return same.promise
-    if (this.#line.length >= WISHES) return Promise.reject(new HubError('queue_full', 'too many pages are asked for', { retryAfterMs: PAUSE_MS }))
+    if (this.#refusal !== undefined) return rejected(this.#refusal)
+    if (this.#line.length >= WISHES) return rejected(new HubError('queue_full', 'too many pages are asked for', { retryAfterMs: PAUSE_MS }))
     const waiting = waitingFor(wish, name)
     this.#line.push(waiting)
     this.#next()
@@ -73,6 +76,7 @@ export class Loader<Wish, Answer> {
   /** From now on what happens comes to us: what is held has to be made right first. */
   fed(): void {
     this.#fed = true
+    this.#refusal = undefined
     this.tear()
     this.#next()
   }
@@ -89,16 +93,18 @@ export class Loader<Wish, Answer> {
   /** The connection is gone, and with it the question under way. */
   lost(): void {
     this.#fed = false
+    this.#refusal = undefined
     this.#resting = false
     this.#pause.clear()
     if (this.#underWay !== undefined) this.#line.unshift(this.#underWay)
     this.#underWay = undefined
   }
 
-  /** Nothing can be had: everything that waits fails. */
+  /** Nothing can be had on this connection: everything that waits fails, and what is wished from now on. */
   fail(error: HubError): void {
     this.lost()
     this.#error = error
+    this.#refusal = error
     for (const waiting of this.#line.splice(0)) waiting.reject(error)
     this.#parts.changed()
   }
@@ -153,7 +159,15 @@ function waitingFor<Wish>(wish: Wish, name: string): Waiting<Wish> {
     resolve = yes
     reject = no
   })
-  // Whoever wished may not look: what failed is shown by `error` as well.
+  return { wish, name, promise: watched(promise), resolve, reject }
+}
+
+function rejected(error: HubError): Promise<void> {
+  return watched(Promise.reject(error))
+}
+
+/** Whoever wished may not look: what failed is shown by `error` as well. */
+function watched(promise: Promise<void>): Promise<void> {
   promise.catch(() => {})
-  return { wish, name, promise, resolve, reject }
+  return promise
 }

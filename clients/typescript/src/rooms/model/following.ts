@@ -26,15 +26,16 @@ export class Following {
   /** Rooms that are asked for, and those that have to be (again) once that was answered. */
   #asked = new Set<string>()
   #again = new Set<string>()
+  #late = false
 
   /** Whether the list is the one of this connection. */
   get on(): boolean {
     return this.#all === 'on'
   }
 
-  /** Whether a snapshot did not fit what came behind it, so that asking at once would not help. */
-  get isTorn(): boolean {
-    return this.#all === 'wanted' || [...this.#again].some((channel) => this.list.entry(channel) !== undefined)
+  /** Whether the last answer was older than what had come with it, so that asking at once would not help. */
+  get isLate(): boolean {
+    return this.#late
   }
 
   get own(): string {
@@ -71,6 +72,7 @@ export class Following {
 
   /** The hub answered. The next page to ask for at once, if there is one. */
   answered(ask: Ask, answer: RoomsAnswer): Ask | undefined {
+    this.#late = false
     if (!ask.all) {
       this.#refreshed(answer)
       return undefined
@@ -119,7 +121,9 @@ export class Following {
     const own = gap.channel === this.own
     const verdict = own ? this.list.ownGap(gap) : this.list.gap(gap)
     // Also a gap in its place tears: what changed by it is not known.
-    if (verdict !== undefined && verdict !== 'seen') this.tear(gap.channel)
+    if (verdict === undefined || verdict === 'seen') return
+    this.#late = true
+    this.tear(gap.channel)
   }
 
   /** Whether what comes of a channel has to wait for a snapshot. */
@@ -150,6 +154,7 @@ export class Following {
 
   #judge(channel: string, verdict: Verdict | undefined, kept: Kept): void {
     if (verdict !== 'hole') return
+    this.#late = true
     this.tear(channel)
     this.#keep.put(channel, kept)
   }
@@ -168,7 +173,10 @@ export class Following {
   /** What was kept of a channel, behind its new snapshot. */
   #replay(channel: string): void {
     const kept = this.#keep.take(channel)
-    if (kept === 'torn') return this.tear(channel)
+    if (kept === 'torn') {
+      this.#late = true
+      return this.tear(channel)
+    }
     for (const one of kept) {
       if ('message' in one) this.message(one.message)
       else this.gap(one.gap)

@@ -2,14 +2,15 @@
 // Method: rows of right and wrong frames, and the golden vectors that the Rust tests read too.
 
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { ERROR_CODES, errorOfClose, isFinalClose, isTemporary } from '../src/protocol/codes.js'
 import { decode, decodeEvent } from '../src/protocol/decode.js'
 import * as encode from '../src/protocol/encode.js'
-import type { ClientFrame } from '../src/protocol/frames.js'
+import type { ClientFrame, Json } from '../src/protocol/frames.js'
+import { read as readEvent } from '../src/rooms/events.js'
 import { VERSION } from '../src/version.js'
 import { message } from './support.js'
 
@@ -115,6 +116,13 @@ interface Vector {
   error?: unknown
 }
 
+interface RoomVector {
+  name: string
+  event?: object
+  own?: object
+  op?: { op: string }
+}
+
 interface Codes {
   errors: { code: string; temporary: boolean }[]
   closes: { code: number; final: boolean }[]
@@ -137,6 +145,15 @@ describe('golden vectors', () => {
     test(`from the client: ${vector.name}`, () => {
       const golden = JSON.parse(textOf(vector)) as ClientFrame
       assert.deepEqual(rebuild(golden), golden)
+    })
+  }
+
+  // Rooms get their vectors with their hub.
+  const rooms = existsSync(join(folder, 'rooms.json')) ? read<RoomVector[]>('rooms.json') : []
+  for (const { name, event = undefined, own = event, op } of rooms) {
+    test(`of rooms: ${name}`, () => {
+      if (op === undefined) assert.deepEqual(readEvent({ channel: 'room:a', id: 'm', time: 1, data: own as Json })?.event, own)
+      else assert.deepEqual(encode.room(7, op.op, { ...op, op: undefined }), { type: 'room', id: 7, ...op })
     })
   }
 

@@ -20,7 +20,7 @@ const ANSWERS: Partial<Record<Operation, Guard>> = {
   room: entry,
   messages: (f) =>
     place(f) && list(message)(f.messages) && typeof f.before === 'boolean' && typeof f.after === 'boolean' && isFields(f.room) && room(f.room) && me(f.me),
-  message: (f) => isFields(f.message) && message(f.message),
+  message,
   members: (f) => list((m) => text(m.user) && text(m.state))(f.members) && optional(text)(f.next),
   inbox: (f) => place(f) && list((n) => text(n.id) && count(n.offset))(f.notices) && person(f.person),
 }

@@ -117,8 +117,8 @@ export abstract class Conversation extends Emitter<ConversationEvents> {
   }
 
   /** One message, in the list or not. */
-  async message(message: string): Promise<RoomMessage> {
-    return (await this.#port.ask('message', { channel: this.channel, message })).message
+  message(message: string): Promise<RoomMessage> {
+    return this.#port.ask('message', { channel: this.channel, message })
   }
 
   /** What a message said before it was edited. */

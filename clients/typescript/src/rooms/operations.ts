@@ -38,15 +38,25 @@ export interface MessagesAnswer {
   room: RoomInfo
   me?: Me | null
   /** Of a page of a thread: one's own place in it. */
-  place?: ThreadPlace
+  thread?: ThreadPlace
 }
 
 /** One's own place in a thread. */
 export interface ThreadPlace {
+  /** The message that it hangs under. */
+  root: string
   following: boolean
   read: number
   mentions: number
   mentions_read: number
+}
+
+/** A page of members, by id. Who was banned or went is there for moderators alone. */
+export interface MembersAnswer {
+  members: Member[]
+  epoch: string
+  offset: number
+  next?: string
 }
 
 export interface InboxAnswer {
@@ -118,7 +128,7 @@ export interface Operations {
   role: Op<Of<{ role: Role }>>
   rooms: Op<Page & { follow?: boolean | undefined; channels?: string[] | undefined }, RoomsAnswer>
   room: Op<In, RoomAnswer>
-  members: Op<In<Page>, { members: Member[]; next?: string }>
+  members: Op<In<Page>, MembersAnswer>
   discover: Op<Page & { namespace?: string | undefined }, { rooms: RoomInfo[]; next?: string }>
 
   send: Op<In<{
@@ -132,11 +142,12 @@ export interface Operations {
   pin: Op<At<{ pinned: boolean }>>
   react: Op<At<{ emoji: string; count?: number | undefined }>>
   typing: Op<In<{ thread?: string | undefined }>, object>
+  /** `before`, `after` and a number in `around` are ordinals. */
   messages: Op<In<{
     before?: number | undefined; after?: number | undefined; around?: string | number | undefined; thread?: string | undefined
     limit?: number | undefined
   }>, MessagesAnswer>
-  message: Op<At, { message: RoomMessage }>
+  message: Op<At, RoomMessage>
   versions: Op<At, { versions: Version[] }>
   scheduled: Op<{ channel?: string | undefined }, { scheduled: Scheduled[] }>
   unschedule: Op<In<{ task: string }>>
@@ -159,9 +170,9 @@ export interface Operations {
   shadow_ban: Op<Of<{ on: boolean }>>
   filters: Op<In<{ words?: string[] | undefined; links?: LinkFilter | undefined }>, Filters>
   report: Op<At<{ reason: string }>, { report: string } | { unchanged: true }>
-  reports: Op<In<Page<number> & { open?: boolean | undefined }>, { reports: Report[]; next?: number }>
+  reports: Op<In<Page<number> & { open?: boolean | undefined }>, { reports: Report[]; next?: number | null }>
   resolve: Op<In<{ report: string; action: 'dismissed' | 'deleted' | 'banned' }>, object>
-  audit: Op<Page<number> & { channel?: string | undefined }, { audit: AuditEntry[]; next?: number }>
+  audit: Op<Page<number> & { channel?: string | undefined }, { entries: AuditEntry[]; next?: number | null }>
 
   inbox: Op<{ before?: number | undefined; limit?: number | undefined }, InboxAnswer>
   inbox_read: Op<{ offset: number } | { notice: string }>

@@ -165,13 +165,10 @@ export interface Person {
 /** A message that is to be sent later. */
 export interface Scheduled {
   task: string
-  channel: string
   at: number
+  channel: string
   text: string
-  entities?: Entity[]
-  attachments?: Attachment[]
-  reply_to?: string
-  thread?: string
+  thread?: string | null
 }
 
 /** What a message said before it was edited. */

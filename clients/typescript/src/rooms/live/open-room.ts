@@ -64,7 +64,7 @@ export class OpenRoom {
       ask: (wish, hearing) => this.#askMembers(wish, hearing),
       take: (wish, { members, next }) => {
         if (wish.of === 'again') this.members.reset()
-        return this.members.page(members, next)
+        return this.members.page(members, next, this.#keepsOrder)
       },
       refresh: () => (this.members.members.length > 0 ? { of: 'again' } : undefined),
       changed,
@@ -148,7 +148,7 @@ export class OpenRoom {
   hear(happened: Happened): void {
     this.#entry?.message(happened, this.#viewer)
     const heard = this.talk.hear(happened)
-    const members = this.members.message(happened)
+    const members = this.members.message(happened, this.#keepsOrder)
     for (const thread of this.#threads.values()) thread.hear(happened)
     if (heard || members) this.#tell()
     else this.look()
@@ -239,7 +239,11 @@ export class OpenRoom {
 
   #isSlow(): boolean {
     const { room, me } = this
-    return room !== undefined && room.slow_mode_s > 0 && me?.role !== 'owner' && me?.role !== 'moderator'
+    return room !== undefined && room.slow_mode_s > 0 && me !== null && !this.#keepsOrder
+  }
+
+  get #keepsOrder(): boolean {
+    return this.me?.role === 'owner' || this.me?.role === 'moderator'
   }
 
   #paged(page: MessagesAnswer): void {

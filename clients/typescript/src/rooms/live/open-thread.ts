@@ -54,7 +54,7 @@ export class OpenThread {
         port.tell('message', { channel, message: id }, hearing)
         return true
       },
-      take: (_, { message }) => this.#take(message),
+      take: (_, message) => this.#take(message),
       refresh: () => 'root',
       changed,
     })
@@ -105,7 +105,7 @@ export class OpenThread {
   /** Something happened in the own channel. */
   own(happened: Happened): void {
     if (this.#place === undefined) return
-    const place = placeAfterOwn(this.#place, happened, this.#parts.channel, this.#parts.id)
+    const place = placeAfterOwn(this.#place, happened, this.#parts.channel)
     if (place === this.#place) return
     this.#place = place
     this.#parts.changed()
@@ -141,7 +141,7 @@ export class OpenThread {
     return true
   }
 
-  #paged({ place, offset }: MessagesAnswer): void {
+  #paged({ thread: place, offset }: MessagesAnswer): void {
     if (place === undefined) return
     const since = this.#recent.filter((happened) => (happened.offset ?? 0) > offset)
     this.#place = since.reduce((now, happened) => this.#placeAfter(now, happened), place)
@@ -149,6 +149,6 @@ export class OpenThread {
   }
 
   #placeAfter(place: ThreadPlace, happened: Happened): ThreadPlace {
-    return placeAfter(place, happened, this.#parts.viewer(), this.#parts.id, this.#root?.from)
+    return placeAfter(place, happened, this.#parts.viewer(), this.#root?.from)
   }
 }

@@ -32,7 +32,7 @@ export class Talk {
   readonly #sending: Sending
   readonly #marks: Marks
   #shown: { of: readonly RoomMessage[]; items: readonly Item[]; is: readonly ShownMessage[] } | undefined
-  /** The end of the window that a page is asked for at. */
+  /** The ordinal at the end of the window that a page is asked for at. */
   #edge: number | undefined
 
   constructor(around: Surroundings) {
@@ -127,14 +127,14 @@ export class Talk {
       case 'around':
         return { channel, thread, around: wish.target, limit: wish.limit }
       case 'before':
-        this.#edge = first?.offset
-        return before && first !== undefined ? { channel, thread, before: first.offset, limit: wish.limit } : undefined
+        this.#edge = first?.ordinal
+        return before && first !== undefined ? { channel, thread, before: first.ordinal, limit: wish.limit } : undefined
       case 'after':
-        this.#edge = last?.offset
-        return after && last !== undefined ? { channel, thread, after: last.offset, limit: wish.limit } : undefined
+        this.#edge = last?.ordinal
+        return after && last !== undefined ? { channel, thread, after: last.ordinal, limit: wish.limit } : undefined
       case 'again': {
         const limit = Math.min(Math.max(this.timeline.messages.length, PAGE), PAGE_MAX)
-        return after && first !== undefined ? { channel, thread, after: first.offset - 1, limit } : { channel, thread, limit }
+        return after && first !== undefined ? { channel, thread, after: first.ordinal - 1, limit } : { channel, thread, limit }
       }
     }
   }
@@ -144,8 +144,8 @@ export class Talk {
     const viewer = this.#around.viewer()
     this.#around.paged(page)
     // A window that has moved meanwhile has no use for a page at its old end.
-    if (wish.of === 'before') return timeline.first?.offset !== this.#edge || timeline.prepend(page, viewer)
-    if (wish.of === 'after' && timeline.last?.offset !== this.#edge) return true
+    if (wish.of === 'before') return timeline.first?.ordinal !== this.#edge || timeline.prepend(page, viewer)
+    if (wish.of === 'after' && timeline.last?.ordinal !== this.#edge) return true
     const good = wish.of === 'after' ? timeline.append(page, viewer) : timeline.replace(page, viewer)
     if (good && !page.after) this.#sending.outbox.caughtUp(page.messages, page.offset, viewer)
     return good

@@ -29,15 +29,15 @@ export class Members {
     this.#recorded = []
   }
 
-  /** The next page. An answer has no position, so what happened meanwhile is done again: that changes nothing twice. */
-  page(members: readonly Member[], next: string | undefined): boolean {
+  /** The next page. What happened since it was asked for is done again: that changes nothing twice. */
+  page(members: readonly Member[], next: string | undefined, all: boolean): boolean {
     const recorded = this.#recorded ?? []
     this.#recorded = undefined
     if (recorded.length > RECORDED) return false
     for (const member of members) this.#held.set(member.user, member)
     this.#upTo = next
     this.#sorted = undefined
-    for (const happened of recorded) this.message(happened)
+    for (const happened of recorded) this.message(happened, all)
     return true
   }
 
@@ -48,18 +48,18 @@ export class Members {
     this.#sorted = undefined
   }
 
-  /** Whether something changed. */
-  message(happened: Happened): boolean {
+  /** Whether something changed. `all`: also who was banned or went is held, as moderators see it. */
+  message(happened: Happened, all: boolean): boolean {
     const { event } = happened
     if (event === undefined || !('user' in event) || event.event === 'typing' || event.event === 'reaction.changed') return false
     if (this.#recorded !== undefined && this.#recorded.length <= RECORDED) this.#recorded.push(happened)
     const known = this.#held.get(event.user)
-    const was = known ?? (this.#isLoaded(event.user) && event.event === 'member.joined' ? newcomer(event.user) : undefined)
+    const was = known ?? (this.#isLoaded(event.user) ? stranger(event.user) : undefined)
     if (was === undefined) return false
     const now = memberAfter(was, happened)
-    if (now === known) return false
-    if (now.state === 'joined' || now.state === 'invited') this.#held.set(now.user, now)
-    else this.#held.delete(now.user)
+    if (now === was) return false
+    if (all || now.state === 'joined') this.#held.set(now.user, now)
+    else if (!this.#held.delete(now.user)) return false
     this.#sorted = undefined
     return true
   }
@@ -69,6 +69,6 @@ export class Members {
   }
 }
 
-function newcomer(user: string): Member {
-  return { user, role: 'member', state: 'joined', since: 0, muted_until: null }
+function stranger(user: string): Member {
+  return { user, role: 'member', state: 'left', since: 0, muted_until: null }
 }

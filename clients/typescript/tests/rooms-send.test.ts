@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { Room, Rooms } from '../src/index.js'
-import { answer, changes, created, entry, heard, ids, list, me, page, refusal, room, ROOM, roomScene, said } from './rooms-support.js'
+import { answer, changes, created, entry, gap, heard, ids, list, me, page, refusal, room, ROOM, roomScene, said } from './rooms-support.js'
 import type { Session } from './server.js'
 import { ManualTimers } from './support.js'
 
@@ -69,6 +69,19 @@ describe('a message of one\'s own', () => {
     await changes(open, () => ids(open).includes('M3'))
     assert.deepEqual(ids(open), ['M1', 'M2', 'M3', 'k2', 'k3'])
     assert.equal(second.pending('send'), 0)
+  }))
+
+  test('whose event is behind a snapshot that does not reach back to it is not shown for ever', () => roomScene(async ({ rooms, session }) => {
+    const open = await opened(rooms, session)
+    const { done } = open.send('hi', { key: 'k' })
+    const asked = await session.op('send')
+    session.say(gap(13, 90))
+    await answer(session, 'messages', page({ offset: 90, messages: [said(70)], before: true }))
+    await changes(open, () => ids(open).includes('M70'))
+    assert.deepEqual(ids(open), ['M70', 'k'], 'until its answer it may be anywhere')
+    session.say({ type: 'reply', id: asked.id, result: change(3) })
+    await done
+    assert.deepEqual(ids(open), ['M70'])
   }))
 
   test('that the hub took and shows to nobody stays where it is', () => roomScene(async ({ rooms, session }) => {

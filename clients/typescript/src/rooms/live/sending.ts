@@ -16,10 +16,13 @@ const RATE_WAIT_MS = 5_000
 export class Sending {
   readonly outbox = new Outbox()
   readonly #around: Surroundings
+  readonly #heardUpTo: () => number
   readonly #shown = new WeakMap<Item, ShownMessage>()
 
-  constructor(around: Surroundings) {
+  /** `heardUpTo`: the offset up to which everything was heard, if only in a snapshot. */
+  constructor(around: Surroundings, heardUpTo: () => number) {
     this.#around = around
+    this.#heardUpTo = heardUpTo
   }
 
   send(text: string, options: SendOptions): Sent {
@@ -51,7 +54,7 @@ export class Sending {
     const done = port.ask('send', fields, { key, giveUpMs, final: (error) => this.#isFinal(error) }) as Promise<Change>
     // The list shows what became of it; whoever wants to know by name awaits `done`.
     done.then(
-      (change) => this.outbox.sent(key, change) && changed(),
+      (change) => this.outbox.sent(key, change, this.#heardUpTo()) && changed(),
       (error: HubError) => this.outbox.failed(key, error) && changed(),
     )
     return done

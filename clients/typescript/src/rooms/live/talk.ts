@@ -40,7 +40,7 @@ export class Talk {
     this.#around = around
     this.timeline = new Timeline(around.thread)
     this.typing = new Typing(around)
-    this.#sending = new Sending(around)
+    this.#sending = new Sending(around, () => this.timeline.position?.offset ?? 0)
     this.#marks = new Marks(timers, (ordinal) => this.#sendMark(ordinal))
     this.loader = new Loader({
       timers,

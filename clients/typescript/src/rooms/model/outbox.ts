@@ -50,10 +50,11 @@ export class Outbox {
     this.#items = [...this.#items, { draft, state: 'pending', error: null }]
   }
 
-  /** The hub has it. Whether that is news: its event may have come before. */
-  sent(key: string, change: Change): boolean {
+  /** The hub has it. Whether that is news: its event may have come before, or a snapshot behind it. */
+  sent(key: string, change: Change, heardUpTo: number): boolean {
     if (change.unchanged === true) return this.discard(key)
     const { offset, time } = change
+    if (offset !== undefined && offset <= heardUpTo) return this.discard(key)
     return this.#change(key, (item) => ({ ...item, state: 'sent', error: null, place: { offset, time } }))
   }
 

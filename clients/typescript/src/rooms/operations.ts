@@ -170,9 +170,9 @@ export interface Operations {
   shadow_ban: Op<Of<{ on: boolean }>>
   filters: Op<In<{ words?: string[] | undefined; links?: LinkFilter | undefined }>, Filters>
   report: Op<At<{ reason: string }>, { report: string } | { unchanged: true }>
-  reports: Op<In<Page<number> & { open?: boolean | undefined }>, { reports: Report[]; next?: number | null }>
+  reports: Op<In<Page<number> & { open?: boolean | undefined }>, { reports: Report[]; next?: number }>
   resolve: Op<In<{ report: string; action: 'dismissed' | 'deleted' | 'banned' }>, object>
-  audit: Op<Page<number> & { channel?: string | undefined }, { entries: AuditEntry[]; next?: number | null }>
+  audit: Op<Page<number> & { channel?: string | undefined }, { entries: AuditEntry[]; next?: number }>
 
   inbox: Op<{ before?: number | undefined; limit?: number | undefined }, InboxAnswer>
   inbox_read: Op<{ offset: number } | { notice: string }>

@@ -94,6 +94,8 @@ function isChange(op: Operation, fields: object): boolean {
 function answerOf<O extends Operation>(op: O, reply: AnswerFrame): AnswerOf<O> {
   const answer = 'result' in reply ? reply.result : undefined
   check(op, answer)
+  // Whether a list says that it ends by leaving `next` out or by null is all the same.
+  if (answer?.next === null) delete answer.next
   // Looked at as far as anything here depends on it.
   return answer as unknown as AnswerOf<O>
 }

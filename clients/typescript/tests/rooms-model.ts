@@ -8,6 +8,7 @@ import { Entry } from '../src/rooms/model/entry.js'
 import { Following } from '../src/rooms/model/following.js'
 import { mentionsOf, unreadOf } from '../src/rooms/model/room.js'
 import { Notices } from '../src/rooms/model/notices.js'
+import { ThreadState } from '../src/rooms/model/thread.js'
 import { Timeline } from '../src/rooms/model/timeline.js'
 import type { InboxAnswer, MessagesAnswer, RoomsAnswer } from '../src/rooms/operations.js'
 
@@ -34,6 +35,8 @@ interface Page {
   timeline: Timeline
   /** The room and oneself that the page came with. */
   entry: Entry
+  /** Of a thread. */
+  state: ThreadState | undefined
 }
 
 export class Model {
@@ -51,9 +54,12 @@ export class Model {
     const { next: _, ...all } = before.rooms
     this.following.answered({ all: true, after: undefined }, all)
     for (const [name, page] of Object.entries({ ...before.messages, ...before.threads })) {
-      const timeline = new Timeline(name.split(' ')[1])
+      const [channel = '', thread] = name.split(' ')
+      const timeline = new Timeline(thread)
       timeline.replace(page, viewer)
-      this.#pages.set(name, { timeline, entry: new Entry(page, before.rooms.user) })
+      const state = thread === undefined ? undefined : new ThreadState(channel, thread)
+      state?.page(page, viewer)
+      this.#pages.set(name, { timeline, entry: new Entry(page, page.user ?? before.rooms.user), state })
     }
     this.#notices.page(before.inbox, this.#limit, true)
   }
@@ -64,7 +70,8 @@ export class Model {
     if (happened === undefined) return
     this.following.message(happened)
     if (happened.channel === this.following.own) this.#own(happened)
-    for (const [name, { timeline, entry }] of this.#pages) {
+    for (const [name, { timeline, entry, state }] of this.#pages) {
+      state?.message(happened, this.#viewer)
       if (name.split(' ')[0] !== happened.channel) continue
       timeline.message(happened, this.#viewer)
       entry.message(happened, this.#viewer)
@@ -83,7 +90,10 @@ export class Model {
     }
     const { epoch, offset, notices, person } = after.inbox
     assert.deepEqual(this.#notices.position, { epoch, offset }, 'position of the inbox')
-    assert.deepEqual(this.#notices.notices.slice(0, notices.length), notices, 'notices')
+    // What is of no use any more is left out of answers; when that was is not in the case.
+    const there = new Set(notices.map(({ id }) => id))
+    const held = this.#notices.notices.filter(({ id, expires }) => expires === undefined || there.has(id))
+    assert.deepEqual(held.slice(0, notices.length), notices, 'notices')
     assert.deepEqual(this.following.list.person, person, 'person of the inbox')
   }
 
@@ -91,7 +101,7 @@ export class Model {
     this.#notices.message(happened)
     const { event } = happened
     if (event === undefined || !('channel' in event)) return
-    for (const [name, { entry }] of this.#pages) if (name.split(' ')[0] === event.channel) entry.own(happened, this.#viewer)
+    for (const [name, { entry }] of this.#pages) if (name.split(' ')[0] === event.channel) entry.own(happened)
   }
 
   #compareRooms(after: RoomsAnswer, asked: Set<string>): void {
@@ -115,8 +125,8 @@ function shown(entry: Entry): unknown {
 }
 
 /** The part that both must hold: a hard deletion makes a page reach further back than the model can know. */
-function comparePage(name: string, { timeline, entry }: Page, after: MessagesAnswer): void {
-  const { epoch, offset, messages: page, room, me } = after
+function comparePage(name: string, { timeline, entry, state }: Page, after: MessagesAnswer): void {
+  const { epoch, offset, messages: page, room, me, root, thread } = after
   assert.deepEqual(timeline.position, { epoch, offset }, `position of ${name}`)
   const held = timeline.messages
   const from = Math.max(timeline.before ? (held[0]?.offset ?? 0) : 0, after.before ? (page[0]?.offset ?? 0) : 0)
@@ -126,5 +136,6 @@ function comparePage(name: string, { timeline, entry }: Page, after: MessagesAns
     assert.equal(timeline.before || held.length > both.length, after.before, `whether there is more before in ${name}`)
   }
   assert.equal(timeline.after, false)
+  if (state !== undefined) assert.deepEqual([state.root, state.place], [root, thread], `root and own place of ${name}`)
   assert.deepEqual({ room: entry.room, me: entry.me }, { room, me: me ?? null }, `room and me of ${name}`)
 }

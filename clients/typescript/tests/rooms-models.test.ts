@@ -4,16 +4,17 @@
 
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import type { Gap, Message, RoomMessage } from '../src/index.js'
+import type { Gap, Member, Message, RoomMessage } from '../src/index.js'
 import { type Created, type Happened, read } from '../src/rooms/events.js'
 import { Following } from '../src/rooms/model/following.js'
 import { KEPT, Keep } from '../src/rooms/model/kept.js'
+import { Members } from '../src/rooms/model/members.js'
 import { messageAfter, messageOf } from '../src/rooms/model/message.js'
 import { Roster } from '../src/rooms/model/roster.js'
 import { meAfter, mentionsOf, roomAfter, unreadOf } from '../src/rooms/model/room.js'
 import { HELD, RECORDED, Timeline } from '../src/rooms/model/timeline.js'
 import { Writers } from '../src/rooms/model/writers.js'
-import type { MessagesAnswer, RoomsAnswer } from '../src/rooms/operations.js'
+import type { MembersAnswer, MessagesAnswer, RoomsAnswer } from '../src/rooms/operations.js'
 import { created, event, gap, me, own, room, ROOM } from './rooms-support.js'
 import { seeded } from './support.js'
 
@@ -45,7 +46,7 @@ class Log {
     const made = now.event?.event === 'message.created' && now.event.thread === undefined ? [messageOf(now, now.event as Created)] : []
     this.messages.push([...behind, ...made])
     this.rooms.push(roomAfter(this.rooms.at(-1)!, now))
-    this.mine.push(meAfter(this.mine.at(-1)!, now, 'u1')!)
+    this.mine.push(meAfter(this.mine.at(-1)!, now, 'u1', this.rooms.at(-2)!)!)
   }
 
   /** A page as it was at an offset. */
@@ -253,6 +254,47 @@ describe('the reader of events', () => {
     following.message(happened(event(1, 'room.updated', { set: {} }, { channel: 'room:x' })))
     following.message(happened(own(1, 'member.notify', { channel: 'room:x', level: 'none' })))
     assert.equal(following.next(), undefined)
+  })
+})
+
+describe('members', () => {
+  const member = (user: string, fields: object = {}): Member => ({ user, role: 'member', state: 'joined', since: 1, muted_until: null, ...fields })
+  const answer = (members: Member[], offset: number, next?: string): MembersAnswer => ({ members, epoch: 'e1', offset, ...(next !== undefined && { next }) })
+  const hear = (members: Members, offset: number, name: string, data: object, fields: object = {}): string =>
+    members.message(happened(event(offset, name, data, fields)), 'u1')
+  const shown = (members: Members): unknown[] => members.members.map(({ user, state, read }) => (read === undefined ? [user, state] : [user, state, read]))
+
+  test('others see who is there and what they have read, as far as pages go', () => {
+    const members = new Members()
+    assert.equal(hear(members, 12, 'member.joined', { user: 'u5', role: 'member', since: 1, members: 1, read: 0, mentions_all_read: 0 }), 'same')
+    members.page(answer([member('u1', { read: 1 }), member('u3', { read: 0 })], 20, 'u3'), true, 'u1', 'member')
+    assert.equal(hear(members, 20, 'read.moved', { user: 'u3', ordinal: 9, mentions_read: 0, mentions_all_read: 0 }), 'same', 'known already')
+    assert.equal(hear(members, 21, 'member.joined', { user: 'u2', role: 'member', since: 1, members: 1, read: 4, mentions_all_read: 0 }), 'changed')
+    assert.equal(hear(members, 22, 'member.joined', { user: 'u4', role: 'member', since: 1, members: 1, read: 4, mentions_all_read: 0 }), 'same', 'on a page that was not had')
+    members.message(happened(created(7, {}, { offset: 23, from: 'u3' })), 'u1')
+    assert.deepEqual(shown(members), [['u1', 'joined', 1], ['u2', 'joined', 4], ['u3', 'joined', 7]])
+    assert.equal(hear(members, 24, 'member.banned', { user: 'u2', until: null, members: 1 }), 'changed')
+    assert.deepEqual(shown(members), [['u1', 'joined', 1], ['u3', 'joined', 7]])
+    assert.equal(members.after, 'u3')
+  })
+
+  test('moderators see who is banned as well, and become so by asking again', () => {
+    const members = new Members()
+    members.page(answer([member('u1', { role: 'moderator' }), member('u2')], 20), true, 'u1', 'moderator')
+    assert.equal(hear(members, 21, 'member.banned', { user: 'u2', until: 5, members: 1 }), 'changed')
+    assert.equal(hear(members, 22, 'member.invited', { user: 'u3', role: 'member' }), 'changed')
+    assert.deepEqual(shown(members), [['u1', 'joined'], ['u2', 'banned'], ['u3', 'invited']])
+    assert.equal(hear(members, 23, 'member.changed', { user: 'u1', role: 'member' }), 'torn')
+    assert.equal(hear(members, 24, 'room.updated', { set: { receipts: true } }), 'torn')
+    assert.equal(hear(members, 25, 'room.updated', { set: { topic: 't' } }), 'same')
+  })
+
+  test('a page that is older than what came is made right', () => {
+    const members = new Members()
+    members.asking()
+    hear(members, 21, 'member.left', { user: 'u2', members: 1, reason: 'left' })
+    assert.ok(members.page(answer([member('u1'), member('u2')], 20), true, 'u1', 'member'))
+    assert.deepEqual(shown(members), [['u1', 'joined']])
   })
 })
 

@@ -15,13 +15,17 @@ const person = (value: unknown): boolean => isFields(value) && count(value.unrea
 const message: Guard = (f) =>
   text(f.id) && count(f.offset) && count(f.ordinal) && text(f.text) && Array.isArray(f.entities) && isFields(f.reactions)
 
+const there = (value: unknown, guard: Guard): boolean => value === undefined || (isFields(value) && guard(value))
+const threadPlace: Guard = (f) => text(f.root) && count(f.read) && count(f.mentions) && count(f.mentions_read)
+
 const ANSWERS: Partial<Record<Operation, Guard>> = {
   rooms: (f) => list(entry)(f.rooms) && isFields(f.user) && place(f.user) && person(f.person) && optional(text)(f.next),
   room: entry,
   messages: (f) =>
-    place(f) && list(message)(f.messages) && typeof f.before === 'boolean' && typeof f.after === 'boolean' && isFields(f.room) && room(f.room) && me(f.me),
+    place(f) && list(message)(f.messages) && typeof f.before === 'boolean' && typeof f.after === 'boolean' && isFields(f.room) && room(f.room) &&
+    me(f.me) && there(f.root, message) && there(f.thread, threadPlace) && there(f.user, place),
   message,
-  members: (f) => list((m) => text(m.user) && text(m.state))(f.members) && optional(text)(f.next),
+  members: (f) => place(f) && list((m) => text(m.user) && text(m.state))(f.members) && optional(text)(f.next),
   inbox: (f) => place(f) && list((n) => text(n.id) && count(n.offset))(f.notices) && person(f.person),
 }
 

@@ -15,6 +15,20 @@ export interface Created {
   thread?: string
   mentions: { users: string[]; all: boolean }
   mentions_all: number
+  /** Who follows the thread from now on. */
+  follows?: string[]
+}
+
+export interface Joined {
+  event: 'member.joined'
+  user: string
+  role: Role
+  since: number
+  members: number
+  read: number
+  mentions_all_read: number
+  /** A mute from an earlier time in the room. */
+  muted_until?: number | null
 }
 
 export interface ReadMoved {
@@ -23,16 +37,17 @@ export interface ReadMoved {
   ordinal: number
   mentions_read: number
   mentions_all_read: number
-  /** In the own channel: of which room. */
+  /** In the own channel: of which room, and behind which offset of its log. */
   channel?: string
+  behind?: number
   thread?: string
 }
 
 export type RoomEvent =
   | { event: 'room.created'; room: RoomInfo }
   | { event: 'room.updated'; set: Partial<RoomInfo> }
-  | { event: 'member.invited'; user: string; role: Role }
-  | { event: 'member.joined'; user: string; role: Role; since: number; members: number; read: number; mentions_all_read: number }
+  | { event: 'member.invited'; user: string; role: Role; muted_until?: number | null }
+  | Joined
   | { event: 'member.left'; user: string; members: number; reason: 'left' | 'kicked' | 'declined' }
   | { event: 'member.changed'; user: string; role: Role }
   | { event: 'member.muted'; user: string; until: number | null }
@@ -51,7 +66,7 @@ export type RoomEvent =
 export type OwnEvent =
   | { event: 'room.joined' | 'room.left'; channel: string }
   | { event: 'member.notify'; channel: string; level: NotifyLevel }
-  | { event: 'thread.followed'; channel: string; thread: string; following: boolean }
+  | { event: 'thread.followed'; channel: string; thread: string; following: boolean; behind?: number }
   | ReadMoved
   | { event: 'person.changed'; person: Person }
   | { event: 'inbox.added'; notice: Notice; person: Person; replaces?: string }
@@ -84,8 +99,9 @@ const both = (...guards: Guard[]): Guard => (f) => guards.every((guard) => guard
 const EVENTS: Record<AnyEvent['event'], Guard> = {
   'room.created': (f) => isFields(f.room),
   'room.updated': (f) => isFields(f.set),
-  'member.invited': both(ofUser, (f) => text(f.role)),
-  'member.joined': both(ofUser, (f) => text(f.role) && count(f.since) && count(f.members) && count(f.read) && count(f.mentions_all_read)),
+  'member.invited': both(ofUser, (f) => text(f.role) && time(f.muted_until ?? null)),
+  'member.joined': both(ofUser, (f) => text(f.role) && count(f.since) && count(f.members) && count(f.read) && count(f.mentions_all_read) &&
+    time(f.muted_until ?? null)),
   'member.left': both(ofUser, (f) => count(f.members)),
   'member.changed': both(ofUser, (f) => text(f.role)),
   'member.muted': both(ofUser, (f) => time(f.until)),
@@ -93,18 +109,19 @@ const EVENTS: Record<AnyEvent['event'], Guard> = {
   'member.unbanned': both(ofUser, (f) => count(f.members)),
   'message.created': (f) =>
     text(f.text) && array(f.entities) && array(f.attachments) && count(f.ordinal) && optional(text)(f.reply_to) && optional(text)(f.thread) &&
-    isFields(f.mentions) && array(f.mentions.users) && count(f.mentions_all),
+    isFields(f.mentions) && array(f.mentions.users) && count(f.mentions_all) && optional(array)(f.follows),
   'message.edited': both(ofMessage, (f) => text(f.text) && array(f.entities) && count(f.version)),
   'message.deleted': both(ofMessage, (f) => text(f.by)),
   'message.unfurled': both(ofMessage, (f) => list(() => true)(f.unfurls)),
   'message.pinned': both(ofMessage, (f) => bool(f.pinned)),
   'reaction.changed': both(ofMessage, ofUser, (f) => text(f.emoji) && count(f.mine) && count(f.count)),
-  'read.moved': both(ofUser, (f) => count(f.ordinal) && count(f.mentions_read) && count(f.mentions_all_read)),
+  'read.moved': both(ofUser, (f) => count(f.ordinal) && count(f.mentions_read) && count(f.mentions_all_read) &&
+    optional(count)(f.behind)),
   typing: both(ofUser, (f) => count(f.for_ms) && optional(text)(f.thread)),
   'room.joined': inRoom,
   'room.left': inRoom,
   'member.notify': both(inRoom, (f) => text(f.level)),
-  'thread.followed': both(inRoom, (f) => text(f.thread) && bool(f.following)),
+  'thread.followed': both(inRoom, (f) => text(f.thread) && bool(f.following) && optional(count)(f.behind)),
   'person.changed': person,
   'inbox.added': both(person, (f) => isFields(f.notice) && text(f.notice.id)),
   'inbox.read': person,

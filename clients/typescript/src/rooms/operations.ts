@@ -26,7 +26,10 @@ export interface RoomsAnswer {
   next?: string
 }
 
-/** A page of a room or a thread, ascending; `offset` is the head of the log with which it is a snapshot. */
+/**
+ * A page of a room or a thread, ascending; `offset` is the head of the log with which it is a snapshot, `user` that of the
+ * own channel.
+ */
 export interface MessagesAnswer {
   epoch: string
   offset: number
@@ -37,7 +40,9 @@ export interface MessagesAnswer {
   after: boolean
   room: RoomInfo
   me?: Me | null
-  /** Of a page of a thread: one's own place in it. */
+  user?: { epoch: string; offset: number }
+  /** Of a thread: the message that it hangs under (absent when it is gone from every page), and one's own place in it. */
+  root?: RoomMessage
   thread?: ThreadPlace
 }
 
@@ -93,6 +98,10 @@ export interface ThreadEntry {
   unread: number
   mentions: number
   read: number
+  mentions_read: number
+  /** The position of the room with which this is a snapshot. */
+  epoch: string
+  offset: number
 }
 
 export interface Filters {
@@ -156,7 +165,7 @@ export interface Operations {
     SearchAnswer
   >
   follow: Op<In<{ thread: string; following: boolean }>>
-  threads: Op<Page, { threads: ThreadEntry[]; next?: string }>
+  threads: Op<Page, { threads: ThreadEntry[]; user: { epoch: string; offset: number }; next?: string }>
 
   read: Op<In<{ ordinal: number; thread?: string | undefined }>>
   notify: Op<In<{ level: NotifyLevel }>>

@@ -35,12 +35,12 @@ export class Thread extends Conversation {
 
   /** The message that it hangs under; undefined until it is known, and when it is gone from every page. */
   get root(): RoomMessage | undefined {
-    return this.#open.root
+    return this.#open.state.root
   }
 
   /** Whether one follows it; undefined until it is known. */
   get following(): boolean | undefined {
-    return this.#open.place?.following
+    return this.#open.state.place?.following
   }
 
   follow(following = true): Promise<Change> {

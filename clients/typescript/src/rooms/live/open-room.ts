@@ -62,10 +62,7 @@ export class OpenRoom {
     this.membersLoader = new Loader<MembersWish, AnswerOf<'members'>>({
       timers: port.hub.timers,
       ask: (wish, hearing) => this.#askMembers(wish, hearing),
-      take: (wish, { members, next }) => {
-        if (wish.of === 'again') this.members.reset()
-        return this.members.page(members, next, this.#keepsOrder)
-      },
+      take: (wish, answer) => this.members.page(answer, wish.of === 'again', this.#viewer, this.me?.role),
       refresh: () => (this.members.members.length > 0 ? { of: 'again' } : undefined),
       changed,
     })
@@ -148,9 +145,10 @@ export class OpenRoom {
   hear(happened: Happened): void {
     this.#entry?.message(happened, this.#viewer)
     const heard = this.talk.hear(happened)
-    const members = this.members.message(happened, this.#keepsOrder)
+    const members = this.members.message(happened, this.#viewer)
+    if (members === 'torn') this.membersLoader.tear()
     for (const thread of this.#threads.values()) thread.hear(happened)
-    if (heard || members) this.#tell()
+    if (heard || members === 'changed') this.#tell()
     else this.look()
   }
 
@@ -247,7 +245,7 @@ export class OpenRoom {
   }
 
   #paged(page: MessagesAnswer): void {
-    this.#entry = new Entry(page)
+    this.#entry = new Entry(page, page.user)
   }
 
   #askMembers(wish: MembersWish, hearing: Parameters<Port['tell']>[2]): boolean {

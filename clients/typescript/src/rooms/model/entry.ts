@@ -4,7 +4,8 @@ import { Cursor, type Verdict } from '../../channel/cursor.js'
 import type { Gap, Position } from '../../protocol/frames.js'
 import type { Happened } from '../events.js'
 import type { LastMessage, Me, RoomInfo } from '../words.js'
-import { meAfter, mentionsOf, roomAfter, unreadOf } from './room.js'
+import { Mark } from './mark.js'
+import { meAfter, mentionsOf, meRead, movesMark, roomAfter, unreadOf } from './room.js'
 
 /** A room in the list. As long as nothing in it changes it is the same object. */
 export interface ListedRoom {
@@ -31,6 +32,8 @@ export class Entry {
   readonly #cursor: Cursor
   /** With which position of the own channel this is a snapshot. */
   readonly #own: Position | undefined
+  /** Where one's read mark stands. */
+  readonly #mark: Mark
   #listed: ListedRoom | undefined
 
   constructor({ room, me, epoch, offset }: Snapshot, own?: Position) {
@@ -38,6 +41,7 @@ export class Entry {
     this.#me = me ?? null
     this.#cursor = new Cursor({ epoch, offset })
     this.#own = own
+    this.#mark = new Mark(offset)
   }
 
   get room(): RoomInfo {
@@ -63,7 +67,9 @@ export class Entry {
   /** Something happened in the room. `viewer` is who one is. */
   message(happened: Happened, viewer: string): Verdict {
     const verdict = this.#cursor.message(happened)
-    if (verdict === 'next') this.#set(roomAfter(this.#room, happened), meAfter(this.#me, happened, viewer))
+    if (verdict !== 'next') return verdict
+    const moves = movesMark(happened, viewer) && this.#mark.byRoom(happened.offset ?? 0)
+    this.#set(roomAfter(this.#room, happened), meAfter(this.#me, happened, viewer, this.#room, moves))
     return verdict
   }
 
@@ -72,10 +78,12 @@ export class Entry {
   }
 
   /** Something happened in the own channel that is about this room. */
-  own(happened: Happened, viewer: string): void {
+  own(happened: Happened): void {
     if (this.#me === null || isKnown(this.#own, happened)) return
     const { event } = happened
-    if (event?.event === 'read.moved') this.#set(this.#room, meAfter(this.#me, happened, viewer))
+    if (event?.event === 'read.moved' && event.thread === undefined && this.#mark.byOwn(event.behind)) {
+      this.#set(this.#room, meRead(this.#me, event))
+    }
     if (event?.event === 'member.notify') this.#set(this.#room, { ...this.#me, notify: event.level })
   }
 

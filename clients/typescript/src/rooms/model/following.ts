@@ -134,7 +134,7 @@ export class Following {
   #own(happened: Happened): void {
     // An answer that is under way may be older than this.
     if (this.#asked.size > 0) this.#keep.put(this.own, { message: happened })
-    const verdict = this.list.own(happened, this.viewer)
+    const verdict = this.list.own(happened)
     if (verdict === 'next') this.#comesOrGoes(happened)
     else this.#judge(this.own, verdict, { message: happened })
   }
@@ -165,7 +165,7 @@ export class Following {
     this.#asked.clear()
     const own = this.#keep.take(this.own)
     for (const kept of own === 'torn' ? [] : own) {
-      if ('message' in kept) this.list.ownOf(kept.message, this.viewer)
+      if ('message' in kept) this.list.ownOf(kept.message)
     }
     for (const channel of channels) this.#replay(channel)
   }

@@ -71,7 +71,7 @@ export class RoomList {
   }
 
   /** Something happened in the own channel. Which rooms came or went by it is for the caller. */
-  own(happened: Happened, viewer: string): Verdict {
+  own(happened: Happened): Verdict {
     const verdict = this.#own.message(happened)
     if (verdict !== 'next') return verdict
     const { event } = happened
@@ -79,7 +79,7 @@ export class RoomList {
       this.#person = { is: event.person, at: undefined }
       this.#different()
     }
-    this.ownOf(happened, viewer)
+    this.ownOf(happened)
     return verdict
   }
 
@@ -88,11 +88,11 @@ export class RoomList {
   }
 
   /** What happened in the own channel about one room, for that room alone. */
-  ownOf(happened: Happened, viewer: string): void {
+  ownOf(happened: Happened): void {
     const { event } = happened
     if (event === undefined || !('channel' in event) || event.channel === undefined) return
     this.#different()
-    this.#entries.get(event.channel)?.own(happened, viewer)
+    this.#entries.get(event.channel)?.own(happened)
   }
 
   #different(): void {

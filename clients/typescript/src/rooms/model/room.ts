@@ -1,6 +1,6 @@
 // What an event makes of a room and of oneself in it, and what is unread. Pure.
 
-import type { Created, Happened } from '../events.js'
+import type { Created, Happened, ReadMoved } from '../events.js'
 import type { LastMessage, Me, Member, RoomInfo } from '../words.js'
 
 /** Most pins that a room remembers. */
@@ -48,22 +48,48 @@ export function roomAfter(room: RoomInfo, happened: Happened): RoomInfo {
   }
 }
 
-/** Oneself behind an event of the room; `viewer` is who one is. */
-export function meAfter(me: Me | null, happened: Happened, viewer: string): Me | null {
-  const { event } = happened
-  if (event === undefined) return me
-  if (event.event === 'message.created') return me && meAfterMessage(me, event, happened.from, viewer)
-  if (!('user' in event) || event.user !== viewer) return me
-  if (event.event === 'read.moved') {
-    if (me === null || event.thread !== undefined) return me
-    return { ...me, read: event.ordinal, mentions_read: event.mentions_read, mentions_all_read: event.mentions_all_read }
-  }
-  if (me === null && event.event !== 'member.joined' && event.event !== 'member.invited') return null
-  const now = memberAfter(me ?? stranger(viewer), happened)
-  if (event.event !== 'member.joined') return now
-  // What was said before one came counts as read, also being mentioned in it.
-  return { ...now, read: event.read, mentions_read: now.mentions, mentions_all_read: event.mentions_all_read }
+/** Whether an event of the room moves one's read mark. */
+export function movesMark({ event, from }: Happened, viewer: string): boolean {
+  if (event?.event === 'message.created') return event.thread === undefined && from === viewer
+  if (event?.event === 'read.moved') return event.thread === undefined && event.user === viewer
+  return event?.event === 'member.joined' && event.user === viewer
 }
+
+/**
+ * Oneself behind an event of the room, which was `room` before it; `viewer` is who one is. `moves` is false when the read
+ * mark is told by something later already.
+ */
+export function meAfter(me: Me | null, happened: Happened, viewer: string, room: RoomInfo, moves = true): Me | null {
+  const { event } = happened
+  switch (event?.event) {
+    case 'message.created':
+      return me && meAfterMessage(me, event, happened.from === viewer && moves, viewer)
+    case 'read.moved':
+      return me !== null && moves && movesMark(happened, viewer) ? meRead(me, event) : me
+    case 'member.joined': {
+      if (event.user !== viewer) return me
+      const now = memberAfter(me ?? stranger(viewer, room, happened.time), happened)
+      // What was said before one came counts as read, also being mentioned in it.
+      return moves ? { ...now, read: event.read, mentions_read: now.mentions, mentions_all_read: event.mentions_all_read } : now
+    }
+    default:
+      return isOfMember(happened, viewer) ? memberAfter(me ?? stranger(viewer, room, happened.time), happened) : me
+  }
+}
+
+/** Oneself behind a read mark of either log. */
+export function meRead(me: Me, { ordinal, mentions_read, mentions_all_read }: ReadMoved): Me {
+  return { ...me, read: ordinal, mentions_read, mentions_all_read }
+}
+
+/** Whether an event changes how somebody belongs to the room. */
+export function isOfMember({ event }: Happened, user: string): boolean {
+  return event !== undefined && MEMBER_EVENTS.has(event.event) && 'user' in event && event.user === user
+}
+
+const MEMBER_EVENTS: ReadonlySet<string> = new Set([
+  'member.invited', 'member.joined', 'member.left', 'member.changed', 'member.muted', 'member.banned', 'member.unbanned',
+])
 
 /** The member that an event is about, behind it. */
 export function memberAfter<M extends Member>(member: M, { event, time }: Happened): M {
@@ -71,9 +97,9 @@ export function memberAfter<M extends Member>(member: M, { event, time }: Happen
   const rest = others as M
   switch (event?.event) {
     case 'member.invited':
-      return { ...rest, role: event.role, state: 'invited', since: time }
+      return { ...rest, role: event.role, state: 'invited', since: time, muted_until: event.muted_until ?? null }
     case 'member.joined':
-      return { ...rest, role: event.role, state: 'joined', since: event.since }
+      return { ...rest, role: event.role, state: 'joined', since: event.since, muted_until: event.muted_until ?? null }
     case 'member.left':
       return { ...rest, state: 'left' }
     case 'member.changed':
@@ -81,29 +107,27 @@ export function memberAfter<M extends Member>(member: M, { event, time }: Happen
     case 'member.muted':
       return { ...member, muted_until: event.until }
     case 'member.banned':
-      return { ...rest, state: 'banned', banned_until: event.until ?? null }
+      return { ...rest, state: 'banned', role: 'member', banned_until: event.until ?? null }
     case 'member.unbanned':
       return { ...rest, state: 'left' }
-    case 'read.moved':
-      return event.thread === undefined ? { ...member, read: event.ordinal } : member
     default:
       return member
   }
 }
 
-/** Somebody who was never in it. */
-function stranger(user: string): Me {
+/** Somebody who was never in it: what was said until then counts as read. */
+function stranger(user: string, room: RoomInfo, time: number): Me {
   return {
-    user, role: 'member', state: 'left', since: 0, muted_until: null,
-    read: 0, mentions: 0, mentions_read: 0, mentions_all_read: 0, notify: 'all',
+    user, role: 'member', state: 'left', since: time, muted_until: null,
+    read: room.messages, mentions: 0, mentions_read: 0, mentions_all_read: room.mentions_all, notify: 'all',
   }
 }
 
 /** Being mentioned counts; writing reads everything up to the own message. What is said in threads counts there. */
-function meAfterMessage(me: Me, event: Created, from: string | undefined, viewer: string): Me {
+function meAfterMessage(me: Me, event: Created, reads: boolean, viewer: string): Me {
   if (event.thread !== undefined) return me
   const mentions = me.mentions + (event.mentions.users.includes(viewer) ? 1 : 0)
-  if (from === viewer) return { ...me, mentions, read: event.ordinal, mentions_read: mentions, mentions_all_read: event.mentions_all }
+  if (reads) return { ...me, mentions, read: event.ordinal, mentions_read: mentions, mentions_all_read: event.mentions_all }
   return mentions === me.mentions ? me : { ...me, mentions }
 }
 

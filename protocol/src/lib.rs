@@ -18,8 +18,8 @@ pub mod message;
 pub mod code;
 pub mod envelope;
 pub mod frame;
-pub mod room;
 pub mod limits;
+pub mod room;
 
 pub mod json;
 pub mod sse;

@@ -60,7 +60,7 @@ fn every_kind_and_code_has_a_vector() {
     };
     let (client, server) = (client(), server());
     let asked = texts(&client, "type");
-    for kind in ["connect", "subscribe", "unsubscribe", "publish", "history", "presence", "refresh", "pong"] {
+    for kind in ["connect", "subscribe", "unsubscribe", "publish", "history", "presence", "room", "refresh", "pong"] {
         assert!(asked.contains(kind), "no client vector of type {kind}");
     }
     let said = texts(&server, "type");

@@ -174,17 +174,15 @@ impl Policy {
     }
 
     /// May this service come to a room for that, or ask what is about a user?
-    pub fn service_room(
-        &self,
-        service: &Service,
-        channel: Option<&ChannelName>,
-        access: Access,
-    ) -> Result<(), Denied> {
-        self.service(service, match access {
-            Access::Read => Scope::Read,
-            Access::Write => Scope::Publish,
-            Access::Order => Scope::Admin,
-        })?;
+    pub fn service_room(&self, service: &Service, channel: Option<&ChannelName>, access: Access) -> Result<(), Denied> {
+        self.service(
+            service,
+            match access {
+                Access::Read => Scope::Read,
+                Access::Write => Scope::Publish,
+                Access::Order => Scope::Admin,
+            },
+        )?;
         let Some(channel) = channel else { return Ok(()) };
         let namespaces = self.namespaces.load();
         let namespace = namespaces.of(channel).ok_or(Denied::Namespace)?;

@@ -24,8 +24,8 @@ use crate::guarded::GuardedStore;
 use crate::node::{Carrier, Node, Settings};
 use crate::rate::Rates;
 use crate::rate::redis::RedisRates;
-use crate::rooms::platform::Platforms;
 use crate::redis::{self, Redis};
+use crate::rooms::platform::Platforms;
 use crate::telemetry;
 
 /// Arguments of `hubbub serve`.

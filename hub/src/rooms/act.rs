@@ -248,12 +248,7 @@ impl Scene<'_, '_> {
         self.act.id_of(self.verdict.events.len() as u64)
     }
 
-    fn append(
-        &mut self,
-        channel: ChannelKey,
-        data: hubbub_protocol::Data,
-        conflate_key: Option<Key>,
-    ) -> u64 {
+    fn append(&mut self, channel: ChannelKey, data: hubbub_protocol::Data, conflate_key: Option<Key>) -> u64 {
         let (offset, id) = (self.next_of(&channel), self.next_id());
         *self.told.entry(channel.clone()).or_default() += 1;
         let from = self.act.actor.user.clone();

@@ -9,8 +9,8 @@
 pub mod actor;
 pub mod error;
 
-mod rows;
 mod notice;
+mod rows;
 mod tasks;
 
 mod act;
@@ -28,4 +28,4 @@ pub use actor::{Actor, Rank};
 pub use error::RoomError;
 pub use request::HttpRequest;
 pub use service::{Origin, Parts, Rooms};
-pub use work::follow as follow_work;
+pub use work::{NoticeDraft, follow as follow_work};

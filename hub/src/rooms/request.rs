@@ -26,7 +26,9 @@ impl HttpRequest {
         }
         let mut fields: Map<String, Value> = match body {
             [] => Map::new(),
-            body => serde_json::from_slice(body).map_err(|error| bad(format!("the body is not a JSON object: {error}")))?,
+            body => {
+                serde_json::from_slice(body).map_err(|error| bad(format!("the body is not a JSON object: {error}")))?
+            }
         };
         let user = match fields.remove("as") {
             None | Some(Value::Null) => None,

@@ -329,7 +329,8 @@ pub(super) fn notice_record(own: &ChannelKey, user: &UserId, notice: &Notice) ->
 
 /// The name of a notice: of those that replace each other there is one.
 pub(super) fn notice_key(own: &ChannelKey, notice: &Notice) -> RecordKey {
-    let name = notice.collapse.as_ref().map_or_else(|| notice.id.to_string(), |collapse| format!("collapse/{collapse}"));
+    let name =
+        notice.collapse.as_ref().map_or_else(|| notice.id.to_string(), |collapse| format!("collapse/{collapse}"));
     key(own, Kind::Notice, name)
 }
 

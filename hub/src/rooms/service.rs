@@ -122,13 +122,19 @@ impl Rooms {
 
     /// The channels that a user follows: those of the own rooms.
     pub async fn followed(&self, who: &Identity, most: u32) -> Result<Vec<ChannelName>, RoomError> {
-        let actor = Actor { tenant: who.tenant.clone(), user: who.user.clone(), service: None, address: None, agent: None };
+        let actor =
+            Actor { tenant: who.tenant.clone(), user: who.user.clone(), service: None, address: None, agent: None };
         let homes = self.asking(&actor).channels(None, most).await?;
         Ok(homes.into_iter().map(|home| home.channel).collect())
     }
 
     /// Which of these rooms a user may look into now.
-    pub async fn seen(&self, tenant: &TenantId, user: Option<&UserId>, channel: &ChannelKey) -> Result<bool, RoomError> {
+    pub async fn seen(
+        &self,
+        tenant: &TenantId,
+        user: Option<&UserId>,
+        channel: &ChannelKey,
+    ) -> Result<bool, RoomError> {
         let Some(user) = user else { return Ok(false) };
         let user = Some(user.clone());
         let actor = Actor { tenant: tenant.clone(), user, service: None, address: None, agent: None };
@@ -147,7 +153,8 @@ impl Rooms {
             _ if create.channel.is_some() => return Ok(()),
             _ => self.clock.message_id().to_string().to_lowercase(),
         };
-        let none = || refusal(ErrorCode::NotSupported, "no namespace of the hub has rooms; its operator can set rooms = true");
+        let none =
+            || refusal(ErrorCode::NotSupported, "no namespace of the hub has rooms; its operator can set rooms = true");
         let namespaces = self.policy.namespaces();
         let given = create.channel.as_ref().map(|channel| channel.namespace().to_owned());
         let mut names: Vec<&str> = namespaces.iter().filter(|(_, rules)| rules.rooms).map(|(name, _)| name).collect();
@@ -158,7 +165,20 @@ impl Rooms {
     }
 
     /// Whoever asks is proven, and may come at all; the rest is for the rules.
-    pub(super) async fn perform(&self, actor: Actor, mut request: RoomRequest) -> Result<Data, RoomError> {
+    pub(super) async fn perform(&self, actor: Actor, request: RoomRequest) -> Result<Data, RoomError> {
+        let question = is_question(&request.op);
+        let ended = self.performed(actor, request).await;
+        let outcome = match &ended {
+            Ok(_) if question => "answered",
+            Ok(_) => "done",
+            Err(error) if error.code() == ErrorCode::Internal || error.code().is_temporary() => "failed",
+            Err(_) => "refused",
+        };
+        metrics::counter!("hubbub_room_operations_total", "outcome" => outcome).increment(1);
+        ended
+    }
+
+    async fn performed(&self, actor: Actor, mut request: RoomRequest) -> Result<Data, RoomError> {
         let home = match request.op.channel() {
             Some(channel) => ChannelKey::new(actor.tenant.clone(), channel.clone()),
             None => own_home(&actor)?,
@@ -186,7 +206,8 @@ impl Rooms {
         self.ask_platform(&actor, &mut request.op).await?;
         let leaves_work = leaves_work(&request.op);
         let named = !matches!(request.op, Op::Create(_));
-        let act = Arc::new(RoomAct::new(actor, request, digest, home.clone(), self.clock.now_ms(), self.clock.message_id()));
+        let act =
+            Arc::new(RoomAct::new(actor, request, digest, home.clone(), self.clock.now_ms(), self.clock.message_id()));
         let acted = self.records.act(act).await?;
         let answer = self.told(&home, acted, named).await;
         if leaves_work {

@@ -1,8 +1,8 @@
 //! Operations of rooms over a session: what they mean is decided elsewhere; here connections follow the rooms of their user.
 
+use hubbub_protocol::ErrorCode;
 use hubbub_protocol::channel::{ChannelKey, ChannelName};
 use hubbub_protocol::room::{Op, RoomRequest};
-use hubbub_protocol::ErrorCode;
 
 use super::requests::{Asking, Failure};
 use crate::namespace::Namespace;
@@ -56,9 +56,14 @@ impl Asking<'_> {
             let Ok(permit) = self.services.policy.subscribe(&self.identity, &channel) else { continue };
             let Namespace { log: kind, overflow, presence, flush_ms, .. } = **permit.namespace();
             let counted = permit.namespace().per_user;
-            let (key, rules) = (ChannelKey::new(tenant.clone(), channel), SlotRules { kind, overflow, presence, flush_ms });
+            let (key, rules) =
+                (ChannelKey::new(tenant.clone(), channel), SlotRules { kind, overflow, presence, flush_ms });
             let begun = self.shard.with(|state| {
-                if state.follows(self.id) > most { Err(ErrorCode::LimitReached) } else { state.follow(self.id, &key, rules, counted) }
+                if state.follows(self.id) > most {
+                    Err(ErrorCode::LimitReached)
+                } else {
+                    state.follow(self.id, &key, rules, counted)
+                }
             });
             match begun {
                 Ok(Some((name, opened))) => opening.push((key, name, opened)),

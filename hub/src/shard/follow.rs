@@ -28,7 +28,11 @@ impl State {
         let has = known.is_some_and(|slot| {
             self.connections.get(id).is_some_and(|connection| connection.subscription(slot).is_some())
         });
-        let following = if has { None } else { Some(self.subscribe(id, channel, rules, if counted { FOLLOW | flags::COUNTED } else { FOLLOW })?) };
+        let following = if has {
+            None
+        } else {
+            Some(self.subscribe(id, channel, rules, if counted { FOLLOW | flags::COUNTED } else { FOLLOW })?)
+        };
         let slot = self.channels.find(channel);
         if let (Some(slot), Some(connection)) = (slot, self.connections.get(id)) {
             let followed = &mut connection.extra().followed;
@@ -95,7 +99,8 @@ impl State {
 
     /// Whether the connection has the channel by following alone.
     pub(super) fn only_follows(&mut self, id: ConnectionId, slot: u32) -> bool {
-        let Some(place) = self.connections.get(id).and_then(|connection| connection.subscription(slot)).map(|s| s.place)
+        let Some(place) =
+            self.connections.get(id).and_then(|connection| connection.subscription(slot)).map(|s| s.place)
         else {
             return false;
         };

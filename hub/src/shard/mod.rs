@@ -11,10 +11,10 @@ pub mod connection;
 mod state;
 
 mod attach;
-mod follow;
 mod conflate;
 mod fanout;
 mod flush;
+mod follow;
 mod gather;
 mod timers;
 mod wheel;

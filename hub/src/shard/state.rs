@@ -12,7 +12,7 @@ use hubbub_protocol::{CloseCode, ErrorCode, Position};
 use mio::net::TcpStream;
 use tokio::sync::{Notify, oneshot};
 
-use super::channels::{CATCHING, Channels, FOLLOW, counts, Opened, Slot, SlotRules, Subscriber};
+use super::channels::{CATCHING, Channels, FOLLOW, Opened, Slot, SlotRules, Subscriber, counts};
 use super::connection::{
     Connection, ConnectionId, Connections, Gate, Goodbye, Session, Stream, Subscription, SubscriptionId,
 };

@@ -11,8 +11,8 @@ mod takeover;
 
 mod codec;
 mod hearing;
-mod sockets;
 mod rooms;
+mod sockets;
 mod sse;
 mod websocket;
 

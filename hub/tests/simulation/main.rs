@@ -11,6 +11,7 @@ mod broker;
 mod checker;
 mod client;
 mod node;
+mod rooms;
 mod store;
 mod world;
 

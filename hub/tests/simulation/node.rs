@@ -11,6 +11,7 @@ use hubbub::auth::keys::TokenKeySettings;
 use hubbub::auth::{KeyRing, Policy, Revocations, Verifier};
 use hubbub::clock::Clock;
 use hubbub::config::Config;
+use hubbub::control::Control;
 use hubbub::deliver::hot::{Hot, HotBounds};
 use hubbub::deliver::{Intake, Interest, Parts};
 use hubbub::encoded::Format;
@@ -21,6 +22,8 @@ use hubbub::presence::memory::{Board, MemoryRoster};
 use hubbub::presence::{self, Presence};
 use hubbub::publish::Publisher;
 use hubbub::rate::Rates;
+use hubbub::rooms::platform::Platforms;
+use hubbub::rooms::{self, Rooms};
 use hubbub::session::{self, Services};
 use hubbub::shard::mail::mailbox;
 use hubbub::shard::{PipeWriter, Shard, Wire};
@@ -29,6 +32,7 @@ use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, LocalSet, spawn_local};
 
 use crate::broker::Network;
+use crate::rooms::NoRecords;
 use crate::store::SimStore;
 
 const SHARDS: usize = 2;
@@ -83,7 +87,7 @@ async fn build(blueprint: Blueprint, id: u64, mut dials: mpsc::Receiver<Dial>) {
     let intake = Intake::new(SHARDS, 64);
     let broker = network.join(id, intake.inbox());
     let store: Arc<dyn Store> = Arc::new(store);
-    let logs = Logs::new(broker.clone(), store);
+    let logs = Logs::new(broker.clone(), store.clone());
     let shards: Arc<[_]> = mailboxes.into();
     let hot = Hot::new(HotBounds::from(&*limits));
     let parts = Parts {
@@ -97,16 +101,31 @@ async fn build(blueprint: Blueprint, id: u64, mut dials: mpsc::Receiver<Dial>) {
     let board = Board::new(presence::bounds(&limits), clock.clone());
     let roster = Arc::new(MemoryRoster::new(board, broker.clone()));
     let presence = Presence::start(roster, broker.clone(), clock.clone(), presence::Settings::of(&limits));
+    let (policy, revocations) = (Arc::new(Policy::new(namespaces())), Arc::new(Revocations::new()));
+    let rates = Arc::new(Rates::new(HashMap::new(), clock.clone()));
+    let (untold, _) = mpsc::channel(1);
+    let control = Control::new(shards.clone(), store, broker.clone(), revocations.clone(), hot.clone(), untold);
+    let rooms = Rooms::new(rooms::Parts {
+        records: Arc::new(NoRecords),
+        broker: broker.clone(),
+        control,
+        policy: policy.clone(),
+        rates: rates.clone(),
+        presence: presence.clone(),
+        platforms: Arc::new(Platforms::new(HashMap::new()).expect("TLS")),
+        clock: clock.clone(),
+    });
     let services = Rc::new(Services {
         node: format!("node-{id}").into(),
         verifier: Arc::new(Verifier::new(key_ring(), clock.clone())),
-        policy: Arc::new(Policy::new(namespaces())),
-        revocations: Arc::new(Revocations::new()),
+        policy,
+        revocations,
         publisher: Publisher::new(logs.clone(), broker, clock.clone(), limits.frame_bytes),
         logs,
         hot,
         presence: presence.clone(),
-        rates: Arc::new(Rates::new(HashMap::new(), clock.clone())),
+        rates,
+        rooms,
         shards,
         clock: clock.clone(),
         limits: limits.clone(),

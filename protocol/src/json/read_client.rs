@@ -113,10 +113,10 @@ impl Flat<'_> {
             "presence" => Ok(ClientFrame::Presence(self.request()?, self.presence()?)),
             "refresh" => Ok(ClientFrame::Refresh(self.request()?, self.token()?)),
             "pong" => Ok(ClientFrame::Pong),
-            _ => {
-                Err("`type` is none of connect, subscribe, unsubscribe, publish, history, presence, room, refresh, pong"
-                    .into())
-            }
+            _ => Err(
+                "`type` is none of connect, subscribe, unsubscribe, publish, history, presence, room, refresh, pong"
+                    .into(),
+            ),
         }
     }
 

@@ -5,8 +5,8 @@ use serde::{Serialize, Serializer};
 
 use super::optional;
 use crate::frame::{ClientFrame, Connect, HistoryQuery, PresenceQuery, Publish, RequestId, Resume, Side, Subscribe};
-use crate::room::RoomRequest;
 use crate::limits;
+use crate::room::RoomRequest;
 
 /// A client frame as JSON.
 pub fn encode_client(frame: &ClientFrame) -> String {

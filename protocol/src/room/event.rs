@@ -230,6 +230,7 @@ pub struct RoomSet {
 }
 
 /// Why somebody is not in a room any more.
+#[expect(clippy::enum_variant_names, reason = "`left` is the word of the wire for it")]
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Left {

@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::NEVER;
 use super::post::{Attachment, Entity, Unfurl};
 use super::words::{Level, Links, Reactions, Role, RoomKind};
-use super::NEVER;
 use crate::channel::{ChannelName, UserId};
 use crate::id::MessageId;
 use crate::message::Key;
@@ -733,7 +733,11 @@ impl Op {
             Self::Scheduled(body) => body.channel.as_ref()?,
             Self::Search(body) => body.channel.as_ref()?,
             Self::Audit(body) => body.channel.as_ref()?,
-            Self::Rooms(_) | Self::Discover(_) | Self::Threads(_) | Self::Dnd(_) | Self::Inbox(_)
+            Self::Rooms(_)
+            | Self::Discover(_)
+            | Self::Threads(_)
+            | Self::Dnd(_)
+            | Self::Inbox(_)
             | Self::InboxRead(_) => return None,
         })
     }

@@ -58,7 +58,9 @@ pub enum TextError {
     #[error("`{0}` must be an absolute URL ({1}) of at most {URL_BYTES} bytes without spaces")]
     Url(&'static str, &'static str),
     /// Not an attachment.
-    #[error("`attachments` are at most {ATTACHMENTS}, each with id (200 bytes), name (255), type (100), size and an https url")]
+    #[error(
+        "`attachments` are at most {ATTACHMENTS}, each with id (200 bytes), name (255), type (100), size and an https url"
+    )]
     Attachments,
     /// Not an emoji.
     #[error("`emoji` is 1 to {EMOJI_BYTES} bytes without spaces and control characters")]
@@ -186,7 +188,10 @@ pub fn check_attachments(attachments: &[Attachment]) -> Result<(), TextError> {
     };
     let good = |attachment: &Attachment| {
         let Attachment { id, name, media, size, url } = attachment;
-        fits(id, 200) && fits(name, 255) && fits(media, 100) && *size <= super::NEVER
+        fits(id, 200)
+            && fits(name, 255)
+            && fits(media, 100)
+            && *size <= super::NEVER
             && check_url("attachments.url", url, &["https://"]).is_ok()
     };
     let all = attachments.len() <= ATTACHMENTS && attachments.iter().all(good);
@@ -245,7 +250,8 @@ pub fn names_in(text: &str) -> Vec<(Named, u32, u32)> {
 fn named_at(rest: &str, from: u32, found: &mut Vec<(Named, u32, u32)>) {
     let end = rest.find(|char: char| UserId::parse(char.encode_utf8(&mut [0; 4])).is_err() || char == '@');
     let run = &rest[..end.unwrap_or(rest.len())];
-    let bare = run.trim_end_matches(['.', ':', ';', '!', '-', '_', ')', ']', '/', '~', '=', '+', '$', '|', '^', '(', '[']);
+    let bare =
+        run.trim_end_matches(['.', ':', ';', '!', '-', '_', ')', ']', '/', '~', '=', '+', '$', '|', '^', '(', '[']);
     for name in [run, bare] {
         // Names are ASCII: bytes are units.
         let to = from + 1 + name.len() as u32;
@@ -278,12 +284,26 @@ mod tests {
     #[test]
     fn texts_are_kept_or_refused_by_rule() {
         let combining = |count| format!("a{}", "\u{301}".repeat(count));
-        for good in ["hi", "a\nb\tc", "שלום", "👩‍👩‍👧", "e\u{301}", &combining(MARKS), "\u{2067}x\u{2069}", &"x".repeat(TEXT_CHARS)] {
+        for good in
+            ["hi", "a\nb\tc", "שלום", "👩‍👩‍👧", "e\u{301}", &combining(MARKS), "\u{2067}x\u{2069}", &"x".repeat(TEXT_CHARS)]
+        {
             assert!(Text::parse(good, MESSAGE).is_ok(), "{good}");
         }
         for bad in [
-            "", " \n", "\u{200b}", "\u{301}", "\u{200d}\u{feff}", "a\0b", "a\u{202e}b", "a\u{7}b", "\u{2028}x", "a\u{ffff}",
-            &combining(MARKS + 1), &combining(30_000), &"x".repeat(TEXT_CHARS + 1), "\u{e0001}x",
+            "",
+            " \n",
+            "\u{200b}",
+            "\u{301}",
+            "\u{200d}\u{feff}",
+            "a\0b",
+            "a\u{202e}b",
+            "a\u{7}b",
+            "\u{2028}x",
+            "a\u{ffff}",
+            &combining(MARKS + 1),
+            &combining(30_000),
+            &"x".repeat(TEXT_CHARS + 1),
+            "\u{e0001}x",
         ] {
             assert!(Text::parse(bad, MESSAGE).is_err(), "{bad:?}");
         }

@@ -3,11 +3,11 @@
 use hubbub_persistence::ReadFrom;
 use hubbub_persistence::records::question::List;
 use hubbub_persistence::records::{Kind, Look, Search, SearchIn};
+use hubbub_protocol::ErrorCode;
 use hubbub_protocol::channel::ChannelKey;
 use hubbub_protocol::room::answer::{InboxAnswer, SearchAnswer, SearchHit};
 use hubbub_protocol::room::op::{self, InboxQuery, Op, Scheduled};
 use hubbub_protocol::room::{NEVER, Notice, Person};
-use hubbub_protocol::ErrorCode;
 use serde_json::{Value, json};
 
 use super::{Asking, lists};

@@ -37,7 +37,13 @@ impl Asking<'_> {
         let mut behind = after;
         loop {
             // Rooms that were left are in the list as well: it is walked until enough others are found.
-            let list = List::User { who: user.clone(), kind: Some(Kind::Member), homes: Vec::new(), after: behind, limit: ROOMS };
+            let list = List::User {
+                who: user.clone(),
+                kind: Some(Kind::Member),
+                homes: Vec::new(),
+                after: behind,
+                limit: ROOMS,
+            };
             let looked = self.records.look(&self.actor.tenant, Look { lists: vec![list], ..Look::default() }).await?;
             let page = looked.lists.into_iter().next().unwrap_or_default();
             behind = page.last().map(|record| record.key.clone());
@@ -60,7 +66,8 @@ impl Asking<'_> {
         };
         let (user, own) = (self.user()?, self.own()?);
         let keys = homes.iter().flat_map(|home| [room_key(home), member_key(home, user)]).chain([person_key(&own)]);
-        let look = Look { heads: homes.iter().cloned().chain([own]).collect(), keys: keys.collect(), lists: Vec::new() };
+        let look =
+            Look { heads: homes.iter().cloned().chain([own]).collect(), keys: keys.collect(), lists: Vec::new() };
         let mut looked = self.records.look(&self.actor.tenant, look).await?;
         let person = looked.keys.pop().flatten().map(|record| read::<Person>(&record)).transpose()?.unwrap_or_default();
         let user = looked.heads.pop().ok_or(RoomError::Internal)?.position.into();
@@ -88,12 +95,19 @@ impl Asking<'_> {
     async fn invitation(&self, home: &ChannelKey) -> Result<Option<RoomEntry>, RoomError> {
         let Some(user) = &self.actor.user else { return Ok(None) };
         let keys = vec![room_key(home), member_key(home, user)];
-        let looked = self.records.look(&home.tenant, Look { heads: vec![home.clone()], keys, lists: Vec::new() }).await?;
+        let looked =
+            self.records.look(&home.tenant, Look { heads: vec![home.clone()], keys, lists: Vec::new() }).await?;
         let [Some(room), Some(me)] = &looked.keys[..] else { return Ok(None) };
         let (room, me): (RoomRow, MemberRow) = (read(room)?, read(me)?);
         let place = looked.heads.first().ok_or(RoomError::Internal)?.position.into();
         let invited = me.member.state == MemberState::Invited;
-        Ok(invited.then(|| entry(RoomRow { room: hubbub_protocol::room::Room { last: None, ..room.room }, ..room }, Some(me.member), place)))
+        Ok(invited.then(|| {
+            entry(
+                RoomRow { room: hubbub_protocol::room::Room { last: None, ..room.room }, ..room },
+                Some(me.member),
+                place,
+            )
+        }))
     }
 
     pub(super) async fn members(&self, body: &Members, home: &ChannelKey) -> Result<MembersAnswer, RoomError> {
@@ -128,7 +142,8 @@ impl Asking<'_> {
         let page = looked.lists.into_iter().next().unwrap_or_default();
         let next = page.last().filter(|_| page.len() == limit as usize).map(|record| record.key.home.channel.clone());
         let rooms = page.iter().map(read::<RoomRow>).collect::<Result<Vec<_>, _>>()?;
-        let wanted = |name: &ChannelName| body.namespace.as_deref().is_none_or(|namespace| name.namespace() == namespace);
+        let wanted =
+            |name: &ChannelName| body.namespace.as_deref().is_none_or(|namespace| name.namespace() == namespace);
         let rooms = rooms.into_iter().map(|row| row.room).filter(|room| wanted(&room.channel)).collect();
         Ok(DiscoverAnswer { rooms, next })
     }
@@ -157,7 +172,8 @@ impl Asking<'_> {
             return Err(refusal(ErrorCode::NotFound, "there is no such message outside threads").into());
         };
         let rows = sight.lists.iter().flatten().map(read::<MemberRow>).collect::<Result<Vec<_>, _>>()?;
-        let reads = |row: &MemberRow| row.member.read >= post.post.ordinal && Some(&row.member.user) != post.post.from.as_ref();
+        let reads =
+            |row: &MemberRow| row.member.read >= post.post.ordinal && Some(&row.member.user) != post.post.from.as_ref();
         let readers = rows.into_iter().filter(reads).map(|row| row.member.user).collect();
         Ok(HashMap::from([("readers", readers)]))
     }

@@ -23,7 +23,8 @@ impl Asking<'_> {
         let limit = lists::checked(body.limit, PAGE)?;
         let (older, newer) = self.sides(body, home, limit).await?;
         let group = body.thread.map_or_else(String::new, |thread| thread.to_string());
-        let list = |from, limit| List::Group { home: home.clone(), kind: Kind::Message, group: group.clone(), from, limit };
+        let list =
+            |from, limit| List::Group { home: home.clone(), kind: Kind::Message, group: group.clone(), from, limit };
         // One more on each side tells whether there are others.
         let asked: Vec<List> = [
             older.map(|(at, limit)| list(ReadFrom::Before(at), limit + 1)),

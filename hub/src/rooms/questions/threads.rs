@@ -1,7 +1,7 @@
 //! The list of threads that a user follows.
 
-use hubbub_persistence::records::{List, Look, Looked, Record};
 use hubbub_persistence::records::{Kind, RecordKey};
+use hubbub_persistence::records::{List, Look, Looked, Record};
 use hubbub_protocol::ErrorCode;
 use hubbub_protocol::channel::{ChannelKey, ChannelName, UserId};
 use hubbub_protocol::room::MemberState;
@@ -29,7 +29,8 @@ impl Asking<'_> {
         let mut named: Vec<Record> = Vec::new();
         for _ in 0..ROUNDS {
             let rows = named.iter().map(row).collect::<Result<Vec<_>, _>>()?;
-            let mut looked = self.records.look(&self.actor.tenant, look(self.own()?, user, &rows, list.clone())).await?;
+            let mut looked =
+                self.records.look(&self.actor.tenant, look(self.own()?, user, &rows, list.clone())).await?;
             let page = looked.lists.pop().unwrap_or_default();
             if page.iter().map(|record| &record.key).eq(named.iter().map(|record| &record.key)) {
                 let next = page.last().filter(|_| page.len() == limit as usize);

@@ -20,7 +20,8 @@ pub(super) fn note(
     let act = scene.act;
     let id = act.id_of(0);
     // One act may leave several notes.
-    let name = format!("{id}/{}", user.map_or_else(|| message.map_or_else(String::new, |m| m.to_string()), |u| u.to_string()));
+    let name =
+        format!("{id}/{}", user.map_or_else(|| message.map_or_else(String::new, |m| m.to_string()), |u| u.to_string()));
     let actor = &act.actor;
     let row = json!({
         "id": id, "time": act.time, "actor": actor.user, "service": actor.service.as_deref(),

@@ -158,7 +158,11 @@ pub(super) fn with_post(scene: &mut Scene<'_, '_>, id: MessageId) -> Result<(Sta
 fn outranks(scene: &mut Scene<'_, '_>, stage: &Stage, author: Option<&UserId>) -> Result<(), Stop> {
     let Some(author) = author.filter(|author| Some(*author) != scene.act.actor.user.as_ref()) else { return Ok(()) };
     let theirs = Rank::of(scene.member(author)?.as_ref(), scene.now());
-    if stage.rank.is_above(theirs) { Ok(()) } else { Err(forbidden("nobody acts upon somebody of the own role or above")) }
+    if stage.rank.is_above(theirs) {
+        Ok(())
+    } else {
+        Err(forbidden("nobody acts upon somebody of the own role or above"))
+    }
 }
 
 /// What a message said is gone, from its record, its versions and the log. Hard: its place too.

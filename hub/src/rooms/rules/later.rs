@@ -38,7 +38,10 @@ pub(super) fn schedule(scene: &mut Scene<'_, '_>, body: &Send, at: u64) -> Resul
     }
     let home = scene.home().clone();
     if scene.view.group(&home, Kind::Task, "scheduled")?.len() >= WAITING {
-        return Err(refused(ErrorCode::LimitReached, format!("at most {WAITING} messages of a room wait for their time")));
+        return Err(refused(
+            ErrorCode::LimitReached,
+            format!("at most {WAITING} messages of a room wait for their time"),
+        ));
     }
     let id = scene.act.id_of(0).to_string();
     let send = Send { at: None, ..body.clone() };

@@ -28,7 +28,8 @@ pub(in crate::rooms) fn invite(scene: &mut Scene<'_, '_>, body: &Invite) -> Resu
         Rank::Stranger => {}
         Rank::In(_) | Rank::Service => return Ok(()),
     }
-    if there.as_ref().is_some_and(|there| there.member.state == MemberState::Invited && there.member.role == body.role) {
+    if there.as_ref().is_some_and(|there| there.member.state == MemberState::Invited && there.member.role == body.role)
+    {
         return Ok(());
     }
     let mut row = there.unwrap_or_else(|| new(&room, &body.user, body.role, now));

@@ -24,12 +24,7 @@ pub(super) struct Found {
 }
 
 /// Finds mentions of members. Names of others stay text.
-pub(super) fn find(
-    scene: &mut Scene<'_, '_>,
-    stage: &Stage,
-    text: &str,
-    formats: &[Entity],
-) -> Result<Found, Stop> {
+pub(super) fn find(scene: &mut Scene<'_, '_>, stage: &Stage, text: &str, formats: &[Entity]) -> Result<Found, Stop> {
     text::check_entities(text, formats).map_err(|error| crate::rooms::error::text(&error))?;
     let names = text::names_in(text);
     let users: HashSet<&UserId> = names.iter().filter_map(|(named, ..)| user_of(named)).collect();

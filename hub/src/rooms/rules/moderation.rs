@@ -16,7 +16,9 @@ use crate::rooms::rows::MemberRow;
 
 pub(in crate::rooms) fn mute(scene: &mut Scene<'_, '_>, body: &Mute) -> Result<(), Stop> {
     let (_, row) = upon(scene, &body.user)?;
-    let Some(mut row) = row.filter(|row| row.member.state == MemberState::Joined) else { return Err(missing("member")) };
+    let Some(mut row) = row.filter(|row| row.member.state == MemberState::Joined) else {
+        return Err(missing("member"));
+    };
     let until = body.until.filter(|until| *until > scene.now());
     if row.member.muted_until == until {
         return Ok(());
@@ -74,7 +76,9 @@ pub(in crate::rooms) fn unban(scene: &mut Scene<'_, '_>, body: &OfUser) -> Resul
 
 pub(in crate::rooms) fn shadow_ban(scene: &mut Scene<'_, '_>, body: &ShadowBan) -> Result<(), Stop> {
     let (_, row) = upon(scene, &body.user)?;
-    let Some(mut row) = row.filter(|row| row.member.state == MemberState::Joined) else { return Err(missing("member")) };
+    let Some(mut row) = row.filter(|row| row.member.state == MemberState::Joined) else {
+        return Err(missing("member"));
+    };
     if row.shadow != body.on {
         note(scene, Some(&body.user), None, &json!({ "shadow": row.shadow }), &json!({ "shadow": body.on }), None);
         row.shadow = body.on;

@@ -104,7 +104,8 @@ pub(in crate::rooms) fn follow(scene: &mut Scene<'_, '_>, body: &Follow) -> Resu
     if there.as_ref().is_some_and(|row| row.following) == body.following {
         return Ok(());
     }
-    let mut row = there.unwrap_or_else(|| FollowerRow { read: root.post.replies, ..FollowerRow::new(&user, body.thread) });
+    let mut row =
+        there.unwrap_or_else(|| FollowerRow { read: root.post.replies, ..FollowerRow::new(&user, body.thread) });
     row.following = body.following;
     let record = row.record(scene.home());
     scene.view.put(record);
@@ -116,7 +117,8 @@ pub(in crate::rooms) fn follow(scene: &mut Scene<'_, '_>, body: &Follow) -> Resu
 
 fn want_ranks(scene: &mut Scene<'_, '_>, groups: &[&str], at: u64) -> Result<(), Stop> {
     let home = scene.home().clone();
-    let last = |group: &&str| Question::Last { home: home.clone(), kind: Kind::Mention, group: (*group).to_owned(), at };
+    let last =
+        |group: &&str| Question::Last { home: home.clone(), kind: Kind::Mention, group: (*group).to_owned(), at };
     scene.view.want(groups.iter().map(last).collect::<Vec<_>>())
 }
 

@@ -52,7 +52,17 @@ pub(in crate::rooms) fn report(scene: &mut Scene<'_, '_>, body: &Report) -> Resu
     }
     let (author, text) = (post.post.from.clone(), post.post.text.clone());
     let (message, time) = (body.message, scene.now());
-    let row = ReportRow { id: id.clone(), time, by: by.clone(), message, author, text, reason, action: None, resolved_by: None };
+    let row = ReportRow {
+        id: id.clone(),
+        time,
+        by: by.clone(),
+        message,
+        author,
+        text,
+        reason,
+        action: None,
+        resolved_by: None,
+    };
     scene.view.put(plain(name, "open", time, by.as_ref(), &row));
     let leaders = room.moderators.iter().chain(&room.owners).filter(|user| Some(*user) != by.as_ref());
     let people = leaders.map(|user| (user.clone(), What::Report)).collect();

@@ -124,7 +124,8 @@ pub(super) fn passes_filters(
 
 /// Small letters without what hides between them.
 fn plain(text: &str) -> String {
-    let hidden = |char: &char| matches!(u32::from(*char), 0xad | 0x300..=0x36f | 0x200b..=0x200f | 0x2060..=0x2064 | 0xfeff);
+    let hidden =
+        |char: &char| matches!(u32::from(*char), 0xad | 0x300..=0x36f | 0x200b..=0x200f | 0x2060..=0x2064 | 0xfeff);
     text.chars().filter(|char| !hidden(char)).flat_map(char::to_lowercase).collect()
 }
 
@@ -202,12 +203,7 @@ fn outside(scene: &mut Scene<'_, '_>, stage: &mut Stage, post: &Post, found: Fou
 }
 
 /// Those who are named or answered get a notice, each one.
-fn tell_people(
-    scene: &mut Scene<'_, '_>,
-    post: &Post,
-    created: &Created,
-    answered: Option<hubbub_protocol::UserId>,
-) {
+fn tell_people(scene: &mut Scene<'_, '_>, post: &Post, created: &Created, answered: Option<hubbub_protocol::UserId>) {
     let mut people: Vec<_> = created.mentions.users.iter().map(|user| (user.clone(), What::Mention)).collect();
     if let Some(author) = answered.filter(|author| !created.mentions.users.contains(author)) {
         people.push((author, What::Reply));

@@ -37,7 +37,8 @@ pub(in crate::rooms) fn update(scene: &mut Scene<'_, '_>, body: &Update) -> Resu
     let name = parse(&body.name, NAME).map_err(|error| text(&error))?;
     let topic = parse(&body.topic, TOPIC).map_err(|error| text(&error))?;
     let now = &mut room.room;
-    let set = RoomSet { name: replace(&mut now.name, name), topic: replace(&mut now.topic, topic), ..RoomSet::default() };
+    let set =
+        RoomSet { name: replace(&mut now.name, name), topic: replace(&mut now.topic, topic), ..RoomSet::default() };
     changed(scene, &room, set)
 }
 

@@ -125,10 +125,9 @@ impl ThreadsModel {
         self.threads.iter().any(|thread| thread.entry.channel == *channel && thread.entry.thread.id == root)
     }
 
-    /// Something of a channel will never come.
-    pub fn gap(&mut self, channel: &ChannelName) {
-        let own = is_own(channel, &self.viewer);
-        self.wanted |= own || self.threads.iter().any(|thread| thread.entry.channel == *channel);
+    /// Something of a channel will never come: in any room it may have been what one follows another thread by.
+    pub fn gap(&mut self) {
+        self.wanted = true;
     }
 
     /// Whether the list has to be asked for again.

@@ -157,11 +157,14 @@ impl ThreadStanding {
     pub(super) fn hear_own(&mut self, event: &OwnEvent, room: &ChannelName) {
         let place = &mut self.place;
         match event {
-            OwnEvent::ThreadFollowed { channel, thread, following, behind }
+            OwnEvent::ThreadFollowed { channel, thread, following, read, behind }
                 if channel == room && *thread == place.root =>
             {
                 if self.following.by_own(*behind) {
                     place.following = *following;
+                }
+                if self.read.by_own(*behind) {
+                    place.read = *read;
                 }
             }
             OwnEvent::ReadMoved(moved) if moved.channel.as_ref() == Some(room) && moved.thread == Some(place.root) => {

@@ -56,6 +56,8 @@ impl Answers {
             if let Some(page) = page(world, viewer, channel, wishes.page).await {
                 messages.insert(channel.clone(), page);
             }
+        }
+        for channel in wishes.rooms.iter().take(3) {
             if let Some(page) = people(world, viewer, channel).await {
                 members.insert(channel.clone(), page);
             }

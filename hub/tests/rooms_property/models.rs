@@ -75,6 +75,13 @@ impl Models {
         }
     }
 
+    /// A room is not open any more.
+    pub(crate) fn close(&mut self, channel: &ChannelName) {
+        self.pages.remove(channel);
+        self.members.remove(channel);
+        self.threads.retain(|(of, _), _| of != channel);
+    }
+
     /// Asks again for whatever is torn. What is not to be seen any more is closed.
     pub(crate) async fn heal(&mut self, world: &World) {
         let viewer = self.viewer.clone();

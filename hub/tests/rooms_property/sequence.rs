@@ -72,11 +72,11 @@ impl Sequence {
         for (who, op) in draw::set_up(&mut self.dice) {
             self.do_all(vec![Step::Act(who, Box::new(RoomRequest { op, key: None }))]).await?;
         }
-        for _ in 0..10 + self.dice.below(30) {
+        for _ in 0..10 + self.dice.below(15) {
             self.next().await?;
         }
         self.look().await?;
-        for _ in 0..15 + self.dice.below(60) {
+        for _ in 0..15 + self.dice.below(50) {
             self.next().await?;
             for viewer in &mut self.viewers {
                 viewer.some_arrives(&mut self.dice);
@@ -196,7 +196,7 @@ impl Sequence {
         let alone = !self.dice.one_in(4);
         for number in [0, 3] {
             let (user, wishes) = (draw::user(number), self.wishes());
-            let steps: Vec<Step> = if alone { Vec::new() } else { (0..4).map(|_| self.drawn()).collect() };
+            let steps: Vec<Step> = if alone { Vec::new() } else { self.meanwhile(&user) };
             let world = &self.world;
             let acts = async {
                 let mut done = Vec::new();
@@ -215,10 +215,23 @@ impl Sequence {
         Ok(())
     }
 
+    /// What happens while somebody looks: they come and go themselves, too.
+    fn meanwhile(&mut self, user: &UserId) -> Vec<Step> {
+        let mut steps = Vec::new();
+        for _ in 0..4 {
+            steps.push(self.drawn());
+            steps.extend(draw::comes_or_goes(&mut self.dice, &self.notes, user));
+        }
+        steps
+    }
+
+    /// The rooms of the beginning, and one of the others.
     fn wishes(&mut self) -> Wishes {
-        let rooms = self.notes.rooms.iter().map(|room| room.channel.clone()).collect();
+        let mut rooms: Vec<ChannelName> = self.notes.rooms.iter().map(|room| room.channel.clone()).collect();
+        let other = rooms.split_off(rooms.len().min(4));
+        rooms.extend(self.dice.pick(&other).cloned());
         let mut threads = Vec::new();
-        for room in &self.notes.rooms {
+        for room in self.notes.rooms.iter().take(3) {
             let roots = room.roots();
             let from = roots.len().saturating_sub(2);
             threads.extend(roots[from..].iter().map(|post| (room.channel.clone(), post.id)));

@@ -49,6 +49,8 @@ impl Viewer {
         if !own && (!is_seen || message.channel.namespace() == "user") {
             if message.channel.namespace() != "user" {
                 self.missed.push(message.channel.clone());
+                // The hub has ended the subscription.
+                self.models.close(&message.channel);
             }
             return;
         }

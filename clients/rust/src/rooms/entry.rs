@@ -18,13 +18,19 @@ pub struct Entry {
     /// The place in the own channel of which this is a snapshot, where that is known.
     own: Option<Place>,
     mark: Mark,
+    /// What the own channel told of a place in the room that the room's log is still to tell of.
+    early: Vec<OwnEvent>,
 }
+
+/// Most of those that are kept.
+const EARLY: usize = 16;
 
 impl Entry {
     /// Of a room of a list, which is a snapshot with this place in the own channel.
     pub(super) fn new(viewer: UserId, entry: RoomEntry, own: Option<Place>) -> Self {
         let RoomEntry { room, me, place, .. } = entry;
-        Self { viewer, room, me, cursor: Cursor::at(place), own, mark: Mark::at(place.offset) }
+        let (cursor, mark) = (Cursor::at(place), Mark::at(place.offset));
+        Self { viewer, room, me, cursor, own, mark, early: Vec::new() }
     }
 
     /// The room.
@@ -85,7 +91,9 @@ impl Entry {
     pub(super) fn hear(&mut self, heard: &Heard<'_>) -> Step {
         match &heard.what {
             What::Own(event) => {
-                self.hear_own(event, heard);
+                if !holds(self.own, heard.message.position) {
+                    self.hear_own(event);
+                }
                 Step::Known
             }
             _ if heard.message.channel != self.room.channel => Step::Known,
@@ -100,17 +108,19 @@ impl Entry {
         }
     }
 
-    fn hear_own(&mut self, event: &OwnEvent, heard: &Heard<'_>) {
-        let Some(me) = self.me.as_mut().filter(|_| !holds(self.own, heard.message.position)) else { return };
-        match event {
-            OwnEvent::ReadMoved(moved)
-                if moved.channel.as_ref() == Some(&self.room.channel) && moved.thread.is_none() =>
-            {
-                if self.mark.by_own(moved.behind) {
-                    read(me, moved);
-                }
-            }
-            OwnEvent::MemberNotify { channel, level } if *channel == self.room.channel => me.notify = *level,
+    fn hear_own(&mut self, event: &OwnEvent) {
+        let about = match event {
+            OwnEvent::ReadMoved(Moved { channel, thread: None, .. }) => channel.as_ref(),
+            OwnEvent::MemberNotify { channel, .. } => Some(channel),
+            _ => None,
+        };
+        if about != Some(&self.room.channel) {
+            return;
+        }
+        match (&mut self.me, event) {
+            (None, event) if self.early.len() < EARLY => self.early.push(event.clone()),
+            (Some(me), OwnEvent::MemberNotify { level, .. }) => me.notify = *level,
+            (Some(me), OwnEvent::ReadMoved(moved)) if self.mark.by_own(moved.behind) => read(me, moved),
             _ => {}
         }
     }
@@ -159,6 +169,9 @@ impl Entry {
             && self.mark.by_room(heard.offset())
         {
             (me.read, me.mentions_read, me.mentions_all_read) = (*read, me.mentions, *mentions_all_read);
+        }
+        for event in std::mem::take(&mut self.early) {
+            self.hear_own(&event);
         }
     }
 }

@@ -7,6 +7,8 @@ mod people;
 mod reading;
 mod talk;
 
+use hubbub_protocol::UserId;
+use hubbub_protocol::room::op::InRoom;
 use hubbub_protocol::room::{Op, RoomRequest};
 
 pub(crate) use self::dice::{Dice, USERS, channel, user};
@@ -30,7 +32,7 @@ pub(crate) enum Step {
 /// A notice of a service.
 #[derive(Clone, Debug)]
 pub(crate) struct Notice {
-    pub(crate) user: hubbub_protocol::UserId,
+    pub(crate) user: UserId,
     pub(crate) text: String,
     pub(crate) collapse: Option<&'static str>,
     pub(crate) expires: Option<u64>,
@@ -47,8 +49,8 @@ const DRAWS: &[(u32, Draw)] = &[
     (3, talk::unfurl),
     (6, talk::pin),
     (16, talk::react),
-    (3, talk::schedule),
-    (2, talk::unschedule),
+    (5, talk::schedule),
+    (3, talk::unschedule),
     (10, reading::read),
     (6, reading::read_thread),
     (4, reading::follow),
@@ -70,8 +72,8 @@ const DRAWS: &[(u32, Draw)] = &[
     (3, order::unban),
     (2, order::shadow_ban),
     (2, order::filters),
-    (2, order::report),
-    (2, order::resolve),
+    (5, order::report),
+    (4, order::resolve),
 ];
 
 /// Draws the next step.
@@ -95,6 +97,13 @@ pub(crate) fn step(dice: &mut Dice, notes: &Notes, now: u64) -> Step {
             return Step::Act(who, Box::new(RoomRequest { op, key }));
         }
     }
+}
+
+/// A user joins a room, or leaves it.
+pub(crate) fn comes_or_goes(dice: &mut Dice, notes: &Notes, user: &UserId) -> Option<Step> {
+    let body = InRoom { channel: dice.room(notes)?.channel.clone() };
+    let op = if dice.one_in(2) { Op::Join(body) } else { Op::Leave(body) };
+    Some(Step::Act(Who::User(user.clone()), Box::new(RoomRequest { op, key: None })))
 }
 
 fn notice(dice: &mut Dice, now: u64) -> Notice {

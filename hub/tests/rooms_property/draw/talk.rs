@@ -121,8 +121,9 @@ pub(super) fn pin(dice: &mut Dice, notes: &Notes, _now: u64) -> Option<(Who, Op)
 
 pub(super) fn react(dice: &mut Dice, notes: &Notes, _now: u64) -> Option<(Who, Op)> {
     let room = dice.room(notes)?;
-    let emoji = *dice.pick(&["👍", "🎉", ":party:", "👀", "no emoji"]).expect("some");
-    let count = *dice.pick(&[0, 1, 1, 1, 2, 7, 2_000]).expect("some");
+    let emoji = *dice.pick(&["👍", "👍", "🎉", ":party:", "👀"]).expect("some");
+    let emoji = if dice.one_in(20) { "no emoji" } else { emoji };
+    let count = if dice.one_in(4) { dice.below(8) } else { *dice.pick(&[0, 1, 1, 1, 1]).expect("some") };
     let (message, emoji) = (dice.message(room), emoji.to_owned());
     Some((dice.who(room, Role::Guest), Op::React(React { channel: room.channel.clone(), message, emoji, count })))
 }

@@ -66,7 +66,7 @@ pub async fn follow(rooms: Rooms) {
 
 impl Rooms {
     /// Does what is due for longer than `patience` milliseconds, until nothing is.
-    async fn work_off(&self, patience: u64) -> Result<(), RoomError> {
+    pub async fn work_off(&self, patience: u64) -> Result<(), RoomError> {
         loop {
             let due = self.records.due(self.clock.now_ms().saturating_sub(patience), AT_ONCE).await?;
             let full = due.len() == AT_ONCE as usize;

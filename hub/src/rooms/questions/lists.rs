@@ -127,9 +127,9 @@ impl Asking<'_> {
         // Who was banned or went is for those who keep order.
         let order = sight.rank >= Rank::In(Role::Moderator);
         let page = &sight.lists[usize::from(!order)];
-        let read_too = sight.room.room.receipts || order;
+        let receipts = sight.room.room.receipts;
         let members = page.iter().map(read::<MemberRow>).collect::<Result<Vec<_>, _>>()?;
-        let members: Vec<_> = members.into_iter().map(|row| seen(row.member, read_too)).collect();
+        let members: Vec<_> = members.into_iter().map(|row| seen(row.member, receipts)).collect();
         let next = members.last().filter(|_| page.len() == limit as usize).map(|member| member.user.clone());
         Ok(MembersAnswer { members, place: sight.place.into(), next })
     }
@@ -179,9 +179,11 @@ impl Asking<'_> {
     }
 }
 
-fn seen(member: Member, read: bool) -> MemberEntry {
-    let Member { user, role, state, since, muted_until, banned_until, read: upto, .. } = member;
-    MemberEntry { user, role, state, since, muted_until, banned_until, read: read.then_some(upto) }
+/// What others see of a member. What is read is told where events tell it: of those who are in a room with receipts.
+fn seen(member: Member, receipts: bool) -> MemberEntry {
+    let Member { user, role, state, since, muted_until, banned_until, read, .. } = member;
+    let read = (receipts && state == MemberState::Joined).then_some(read);
+    MemberEntry { user, role, state, since, muted_until, banned_until, read }
 }
 
 pub(super) fn checked(limit: u32, most: u32) -> Result<u32, RoomError> {

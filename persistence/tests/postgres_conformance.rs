@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use hubbub_local::pgbouncer::PgBouncer;
 use hubbub_local::postgres::{Options, Postgres as Server};
 use hubbub_persistence::conformance::Database;
+use hubbub_persistence::conformance::records::{RecordsDatabase, Whole};
 use hubbub_persistence::postgres::{Settings, migrate};
 use hubbub_persistence::{Bounds, Postgres, Store};
 
@@ -22,6 +23,13 @@ struct Fresh {
 #[async_trait]
 impl Database for Fresh {
     async fn open(&self, bounds: Bounds) -> Arc<dyn Store> {
+        self.open_whole(bounds).await
+    }
+}
+
+#[async_trait]
+impl RecordsDatabase for Fresh {
+    async fn open_whole(&self, bounds: Bounds) -> Arc<dyn Whole> {
         let url = self.bouncer.as_ref().map_or_else(|| self.server.url(), PgBouncer::url);
         let seed = self.openings.fetch_add(1, Ordering::Relaxed);
         let settings = Settings { url, replica_url: None, connections: 8, bounds, seed };
@@ -42,8 +50,16 @@ async fn behind_pgbouncer() -> Fresh {
 
 mod direct {
     hubbub_persistence::conformance_tests!(super::fresh);
+
+    mod records {
+        hubbub_persistence::records_conformance_tests!(super::super::fresh);
+    }
 }
 
 mod through_pgbouncer {
     hubbub_persistence::conformance_tests!(super::behind_pgbouncer);
+
+    mod records {
+        hubbub_persistence::records_conformance_tests!(super::super::behind_pgbouncer);
+    }
 }

@@ -17,7 +17,14 @@ pub(super) fn numbers(numbers: impl Iterator<Item = i64>) -> String {
     })
 }
 
-/// Names of the hub: tenants and users. Their alphabets have neither quotes nor backslashes.
+/// Small numbers.
+pub(super) fn small(numbers: impl Iterator<Item = i16>) -> String {
+    column("smallint", numbers, |column, number| {
+        let _ = write!(column, "{number}");
+    })
+}
+
+/// Names of the hub: tenants, channels and users. Their alphabets have neither quotes nor backslashes.
 pub(super) fn names<'a>(names: impl Iterator<Item = Option<&'a str>>) -> String {
     column("text", names, |column, name| {
         // In quotes, or somebody called null would be nobody.
@@ -73,7 +80,7 @@ fn column<T>(of: &str, values: impl Iterator<Item = T>, write: impl Fn(&mut Stri
 
 #[cfg(test)]
 mod tests {
-    use hubbub_protocol::channel::{TenantId, UserId};
+    use hubbub_protocol::channel::{ChannelName, TenantId, UserId};
 
     use super::*;
 
@@ -81,6 +88,7 @@ mod tests {
     fn columns_are_arrays() {
         assert_eq!(numbers([1, -2].into_iter()), "'{1,-2}'::bigint[]");
         assert_eq!(numbers(std::iter::empty()), "'{}'::bigint[]");
+        assert_eq!(small([3].into_iter()), "'{3}'::smallint[]");
         assert_eq!(names([Some("null"), None].into_iter()), "'{\"null\",NULL}'::text[]");
         let id = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 255];
         assert_eq!(digits([Some(id), None].into_iter()), "'{000102030405060708090a0b0c0d0eff,NULL}'::text[]");
@@ -94,6 +102,7 @@ mod tests {
         for letter in ["'", "\"", "\\", "{", "}", ",", "\u{1}"] {
             assert!(TenantId::parse(&format!("a{letter}")).is_err(), "{letter}");
             assert!(UserId::parse(&format!("a{letter}")).is_err(), "{letter}");
+            assert!(ChannelName::parse(&format!("chat:{letter}")).is_err(), "{letter}");
         }
         for bad in ["", "a\0", "a\u{1}", "\u{2}"] {
             assert!(matches!(texts([Some(bad)].into_iter()), Err(StoreError::Refused(_))), "{bad:?}");

@@ -1,7 +1,9 @@
 //! Commits a batch: one transaction in two round trips, whatever it holds.
 //!
-//! 1. It begins, locks the channels in the order of their names, and reads their heads, the keys, and the epoch.
-//! 2. What goes where is decided in `plan`; one statement writes it, and it is committed.
+//! 1. It begins, locks the channels in the order of their names, and reads their heads, the keys, the epoch, and what acts
+//!    were found to ask before anything was locked. Where that leads to further questions, each round of them is one more.
+//! 2. What goes where is decided in `plan`; it is written and committed. Where messages with keys are erased, their keys
+//!    are one more.
 //!
 //! The locks are what keeps offsets without holes: a second writer to a channel, on whatever node, waits in 1 until the
 //! first has committed or failed, and then sees its head.
@@ -14,16 +16,17 @@ use hubbub_protocol::Position;
 use sqlx::Row;
 use sqlx::postgres::{PgConnection, PgRow};
 
-use super::append::write;
+use super::append::{erase, forget, unmake, write};
 use super::connections::{Connections, Work};
 use super::error::{Fault, damaged, row_error};
+use super::records::{ask, take, write_records};
 use super::rows::{index, message_id, offset, time};
 use super::script::{Access, Answer, Script, array, bytes, names, send};
 use crate::batch::{Backend, Item, Outcome};
 use crate::log::Appended;
-use crate::plan::{Half, HeldKey, Known, Named, Planned, ScopedKey, judge, plan, scope};
-use crate::records::Acted;
+use crate::plan::{Half, HeldKey, Known, Named, Plan, Planned, Rounds, ScopedKey, first_questions, judge, plan, scope};
 use crate::records::view::Answers;
+use crate::records::{Acted, Question};
 use crate::store::StoreError;
 
 /// Commits batches.
@@ -34,7 +37,7 @@ pub(super) struct Writer {
 #[async_trait]
 impl Backend for Writer {
     async fn commit(&mut self, batch: &[Item]) -> Result<Vec<Result<Outcome, StoreError>>, StoreError> {
-        self.connections.run_here(&Commit { batch: &Named::new(batch) }).await
+        self.connections.run_here(&Commit { batch: &Named::new(batch), first: first_questions(batch) }).await
     }
 
     async fn resolve(&mut self, batch: &[Item]) -> Result<Vec<Option<Outcome>>, StoreError> {
@@ -46,10 +49,14 @@ impl Backend for Writer {
 pub(super) struct Locked {
     pub(super) id: i64,
     pub(super) head: u64,
+    /// Whether nothing was ever appended to it: it may have been made for this lock.
+    pub(super) fresh: bool,
 }
 
 struct Commit<'a> {
     batch: &'a Named<'a>,
+    /// What its acts ask first.
+    first: Vec<Question>,
 }
 
 struct Resolve<'a> {
@@ -70,7 +77,8 @@ fn locked(batch: &Named<'_>, rows: &[PgRow]) -> Result<Vec<Locked>, StoreError> 
     for row in rows {
         let number = index(row.try_get(0).map_err(row_error)?, found.len())?;
         let id = row.try_get(1).map_err(row_error)?;
-        found[number] = Some(Locked { id, head: offset(row.try_get(3).map_err(row_error)?)? });
+        let fresh = row.try_get::<Option<i32>, _>(2).map_err(row_error)?.is_none();
+        found[number] = Some(Locked { id, head: offset(row.try_get(3).map_err(row_error)?)?, fresh });
     }
     found.into_iter().map(|found| found.ok_or_else(|| damaged("a channel went away while it was locked"))).collect()
 }
@@ -98,20 +106,52 @@ impl Work for Commit<'_> {
     type Answer = Vec<Result<Outcome, StoreError>>;
 
     async fn run(&self, connection: &mut PgConnection) -> Result<Self::Answer, Fault> {
-        let Self { batch } = self;
-        let Answer { present, rows } = lock(batch).run(connection).await?;
+        let Self { batch, first } = self;
+        let mut script = lock(batch);
+        if !first.is_empty() {
+            script = script.then(format_args!("{}", ask(first)?));
+        }
+        let Answer { present, rows } = script.run(connection).await?;
         let [channels, keys] = both(&rows)?;
         let (channels, keys) = (locked(batch, channels)?, held(batch, keys)?);
         let heads = channels.iter().map(|channel| channel.head).collect();
-        let known = Known { epoch: present.epoch, heads, keys, answers: Answers::new() };
-        let plan = match plan(batch, &known) {
-            Planned::Whole(plan) => plan,
-            Planned::Asking(_) => {
-                return Err(StoreError::Refused("this backend answers no questions of acts".into()).into());
+        let mut known = Known { epoch: present.epoch, heads, keys, answers: Answers::new() };
+        take(first, rows.get(2).map_or(&[][..], Vec::as_slice), &mut known.answers)?;
+        let plan = decide(connection, batch, &mut known).await?;
+        if plan.is_empty() {
+            // Channels that were made to be locked go again.
+            send(connection, "ROLLBACK".into()).await?;
+            return Ok(plan.answers);
+        }
+        let mut end = Vec::new();
+        if !plan.messages.is_empty() {
+            end.push(write(batch, &channels, &plan, present)?);
+        }
+        end.extend(write_records(&plan.records)?);
+        end.extend(unmake(&channels, &plan));
+        if let Some(erase) = erase(batch, &plan) {
+            end.push(erase);
+            let mut sets = send(connection, end.join("; ")).await?;
+            let erased = sets.pop().ok_or_else(|| damaged("an erasure was not answered"))?;
+            end = forget(batch, &plan, &erased)?.into_iter().collect();
+        }
+        end.push("COMMIT".into());
+        commit(connection, end.join("; ")).await.map(|()| plan.answers)
+    }
+}
+
+/// Plans, and asks for what is missing, until nothing is.
+async fn decide<'a>(connection: &mut PgConnection, batch: &Named<'a>, known: &mut Known) -> Result<Plan<'a>, Fault> {
+    let mut rounds = Rounds::default();
+    loop {
+        match plan(batch, known) {
+            Planned::Whole(plan) => return Ok(plan),
+            Planned::Asking(questions) => {
+                rounds.begin()?;
+                let sets = send(connection, ask(&questions)?).await?;
+                take(&questions, sets.first().map_or(&[][..], Vec::as_slice), &mut known.answers)?;
             }
-        };
-        let end = if plan.is_empty() { "COMMIT".to_owned() } else { write(batch, &channels, &plan, present)? };
-        commit(connection, end).await.map(|()| plan.answers)
+        }
     }
 }
 

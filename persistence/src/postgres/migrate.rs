@@ -20,18 +20,21 @@ const TABLE: &str = "hubbub.migrations";
 
 /// What each run sets right: what the owner sees, then what a node's role may do, in the order of granting. Nothing is
 /// its own.
-const RIGHTS: [&str; 10] = [
+const RIGHTS: [&str; 12] = [
     "SELECT hubbub.let_owner_see()",
     "REVOKE ALL ON ALL FUNCTIONS IN SCHEMA hubbub FROM PUBLIC",
     "GRANT USAGE ON SCHEMA hubbub TO {}",
     "GRANT SELECT ON hubbub.migrations, hubbub.identity, hubbub.epochs, hubbub.classes, hubbub.slots, hubbub.key_slots TO {}",
     "GRANT SELECT, INSERT, UPDATE ON hubbub.channels, hubbub.keys, hubbub.revocations TO {}",
     "GRANT SELECT, INSERT ON hubbub.epoch_starts TO {}",
-    "GRANT SELECT, INSERT, UPDATE, DELETE ON hubbub.messages, hubbub.segments TO {}",
+    "GRANT SELECT, INSERT, UPDATE, DELETE ON hubbub.messages, hubbub.segments, hubbub.records TO {}",
     "GRANT EXECUTE ON FUNCTION hubbub.present, hubbub.enter, hubbub.lock_channels, hubbub.held_keys, \
      hubbub.quiet_slot, hubbub.turn, hubbub.write, hubbub.find, hubbub.page, hubbub.heads TO {}",
     "GRANT EXECUTE ON FUNCTION hubbub.expire, hubbub.cut, hubbub.erase, hubbub.tenants, hubbub.counting_revocations, \
      hubbub.past_revocations, hubbub.forget_revocations, hubbub.tidy TO {}",
+    "GRANT EXECUTE ON FUNCTION hubbub.answers, hubbub.write_records, hubbub.erase_all, hubbub.forget_digests, \
+     hubbub.unmake_channels TO {}",
+    "GRANT EXECUTE ON FUNCTION hubbub.records_of, hubbub.search, hubbub.due_tasks, hubbub.said TO {}",
     "GRANT USAGE ON ALL SEQUENCES IN SCHEMA hubbub TO {}",
 ];
 

@@ -2,7 +2,7 @@
 //!
 //! Read in this order: the connections and what is tried again (`connections`), how a transaction travels (`script`,
 //! `columns`), what an old position is worth (`epoch`), the way in (`commit`, `append`), the way out (`read`), what goes (`retention`),
-//! `revocations`, and who makes the tables (`migrate`). The tables and functions are in `migrations/postgres`; why they
+//! `records`, `revocations`, and who makes the tables (`migrate`). The tables and functions are in `migrations/postgres`; why they
 //! are as they are, and what was measured, stands in `docs/decisions/0008-postgres-layout.md`.
 
 mod append;
@@ -13,6 +13,7 @@ mod epoch;
 mod error;
 mod migrate;
 mod read;
+mod records;
 mod retention;
 mod revocations;
 mod rows;

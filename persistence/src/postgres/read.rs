@@ -115,12 +115,13 @@ pub(super) async fn tenants(connections: &Arc<Connections>, access: Access) -> R
     answer.rows.iter().flatten().map(tenant).collect()
 }
 
-fn untouched(epoch: Epoch) -> Head {
+/// The ends of a log that nothing was appended to.
+pub(super) fn untouched(epoch: Epoch) -> Head {
     Head { position: Position::new(epoch, 0), low: 0 }
 }
 
 /// Head and low of a row, from the column `at` on.
-fn head(row: &PgRow, at: usize, epoch: Epoch) -> Result<Head, StoreError> {
+pub(super) fn head(row: &PgRow, at: usize, epoch: Epoch) -> Result<Head, StoreError> {
     let head = offset(row.try_get(at).map_err(row_error)?)?;
     let low = offset(row.try_get(at + 1).map_err(row_error)?)?;
     if low > head {

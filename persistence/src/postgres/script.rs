@@ -37,6 +37,8 @@ const SETTINGS: &str = "set_config('statement_timeout', '5000', true), set_confi
 pub(super) enum Access {
     /// It reads.
     Read,
+    /// It reads, and all of its statements see the same.
+    Snapshot,
     /// It reads from a server that may be behind the primary.
     ReadStale,
     /// It writes, and is committed by itself; what it does may be done twice.
@@ -66,6 +68,7 @@ impl Script {
     pub(super) fn new(access: Access, tenant: Option<&TenantId>) -> Self {
         let begin = match access {
             Access::Read | Access::ReadStale => "BEGIN READ ONLY",
+            Access::Snapshot => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
             Access::Repeatable | Access::Open => "BEGIN READ WRITE",
         };
         // A standby was started at another time than its primary, and follows its epochs.
@@ -92,7 +95,7 @@ impl Work for Script {
 
     async fn run(&self, connection: &mut PgConnection) -> Result<Answer, Fault> {
         let end = match self.access {
-            Access::Read | Access::ReadStale => "; COMMIT",
+            Access::Read | Access::Snapshot | Access::ReadStale => "; COMMIT",
             Access::Repeatable | Access::Open => "",
         };
         let mut sets = send(connection, format!("{}{end}", self.sql)).await?;

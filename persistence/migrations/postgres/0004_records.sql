@@ -1,0 +1,302 @@
+-- Records: what rooms remember beside their logs. Why they look like this stands in docs/decisions/0014-records.md.
+
+-- `home` is the channel whose lock guards the record, `grp` what it is listed under, `at` its place there, `who` the user
+-- that it is about. A partition for each kind, so that each has the indexes that it needs.
+CREATE TABLE hubbub.records (
+    kind smallint NOT NULL,
+    tenant text COLLATE "C" NOT NULL,
+    home text COLLATE "C" NOT NULL,
+    key text COLLATE "C" NOT NULL CHECK (key <> ''),
+    grp text COLLATE "C" NOT NULL,
+    at bigint NOT NULL CHECK (at >= 0),
+    who text COLLATE "C",
+    text text,                                                          -- what search finds it by
+    body text NOT NULL,                                                 -- JSON
+    -- Of messages: their words, and tenant and channel as words that no text has, so that what is somebody else's is passed
+    -- over in the index. ASCII signs are spaces: what looks like an address or a path would be one word to the parser.
+    words tsvector GENERATED ALWAYS AS (CASE WHEN kind = 3 THEN
+        to_tsvector('pg_catalog.simple', translate(text, '!"#$%&''()*+,-./:;<=>?@[\]^_`{|}~', repeat(' ', 32)))
+        || array_to_tsvector(ARRAY['/' || tenant, '/' || tenant || '/' || home]) END) STORED,
+    PRIMARY KEY (tenant, home, kind, key)
+) PARTITION BY LIST (kind);
+
+-- Rows that change often are left room on their page for their next version.
+DO $$
+DECLARE
+    part record;
+BEGIN
+    FOR part IN SELECT * FROM (VALUES
+        -- kind, name, fillfactor, listed by group, listed over all channels
+        (1, 'room', 70, false, true),
+        (2, 'member', 70, true, false),
+        (3, 'message', 80, true, false),
+        (4, 'reaction', 90, true, false),
+        (5, 'version', 100, true, false),
+        (6, 'mention', 100, true, false),
+        (7, 'follower', 70, true, false),
+        (8, 'filter', 100, false, false),
+        (9, 'report', 90, true, true),
+        (10, 'audit', 100, true, true),
+        (11, 'task', 90, true, false),
+        (12, 'person', 70, false, false),
+        (13, 'notice', 80, true, false),
+        (14, 'job', 70, false, true),
+        (15, 'proof', 100, false, true)
+    ) AS p (kind, name, fill, listed, everywhere) LOOP
+        EXECUTE format('CREATE TABLE hubbub.records_%s PARTITION OF hubbub.records FOR VALUES IN (%s) WITH (fillfactor = %s)',
+            part.name, part.kind, part.fill);
+        EXECUTE format('CREATE INDEX records_%1$s_by_user ON hubbub.records_%1$s (tenant, who, home, key) WHERE who IS NOT NULL',
+            part.name);
+        IF part.listed THEN
+            EXECUTE format('CREATE INDEX records_%1$s_by_group ON hubbub.records_%1$s (tenant, home, grp, at, key)', part.name);
+        END IF;
+        IF part.everywhere THEN
+            EXECUTE format('CREATE INDEX records_%1$s_everywhere ON hubbub.records_%1$s (tenant, grp, home, key)', part.name);
+        END IF;
+        EXECUTE format('ALTER TABLE hubbub.records_%s ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY', part.name);
+    END LOOP;
+END $$;
+CREATE INDEX records_task_due ON hubbub.records_task (at, tenant, home, key);
+CREATE INDEX records_message_words ON hubbub.records_message USING gin (words);
+
+-- The wall of 0001. A partition that is asked for by its own name answers nothing, but to the owner: see below.
+ALTER TABLE hubbub.records ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY tenant ON hubbub.records USING (tenant = (SELECT current_setting('hubbub.tenant', true)));
+
+-- As in 0002, with the records that functions with SECURITY DEFINER read: behind a policy no index of words is used, and
+-- tasks are looked for across tenants.
+CREATE OR REPLACE FUNCTION hubbub.hidden_from_owner() RETURNS SETOF regclass
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT t.walled FROM unnest('{hubbub.channels, hubbub.segments, hubbub.revocations,
+        hubbub.records_message, hubbub.records_member, hubbub.records_task}'::regclass[]) AS t (walled)
+    WHERE row_security_active(t.walled) AND NOT EXISTS (
+        SELECT FROM pg_policy AS p CROSS JOIN unnest(p.polroles) AS r (role)
+        WHERE p.polrelid = t.walled AND p.polname = 'owner' AND pg_has_role(current_user, r.role, 'USAGE'))
+$$;
+
+-- Answers questions of acts: of form 0 the record of a name, of form 1 the last of a group up to a place, of form 2 a
+-- group. Kind by kind: a statement that names one opens one partition.
+CREATE FUNCTION hubbub.answers(
+    tenants text[], homes text[], kinds smallint[], forms smallint[], names text[], ats bigint[], most bigint
+) RETURNS TABLE (
+    number bigint, home text, kind smallint, key text, grp text, "at" bigint, who text, "text" text, body text
+)
+LANGUAGE plpgsql STABLE SET plan_cache_mode = force_generic_plan AS $$
+DECLARE
+    asked record;
+BEGIN
+    FOR asked IN
+        SELECT DISTINCT a.tenant COLLATE "C" AS tenant, a.kind, a.form FROM unnest(tenants, kinds, forms) AS a (tenant, kind, form)
+        ORDER BY 1, 2, 3
+    LOOP
+        PERFORM set_config('hubbub.tenant', asked.tenant, true);
+        IF asked.form = 0 THEN
+            RETURN QUERY
+                SELECT a.number, r.home, r.kind, r.key, r.grp, r.at, r.who, r.text, r.body
+                FROM unnest(tenants, homes, kinds, forms, names) WITH ORDINALITY AS a (tenant, home, kind, form, name, number)
+                    JOIN hubbub.records AS r ON r.home = a.home AND r.key = a.name
+                WHERE a.tenant = asked.tenant AND a.kind = asked.kind AND a.form = 0
+                    AND r.tenant = asked.tenant AND r.kind = asked.kind;
+        ELSIF asked.form = 1 THEN
+            RETURN QUERY
+                SELECT a.number, r.* FROM unnest(tenants, homes, kinds, forms, names, ats)
+                        WITH ORDINALITY AS a (tenant, home, kind, form, name, at, number)
+                    CROSS JOIN LATERAL (
+                        SELECT l.home, l.kind, l.key, l.grp, l.at, l.who, l.text, l.body FROM hubbub.records AS l
+                        WHERE l.tenant = asked.tenant AND l.home = a.home AND l.kind = asked.kind AND l.grp = coalesce(a.name, '')
+                            AND l.at <= a.at
+                        ORDER BY l.at DESC, l.key DESC LIMIT 1
+                    ) AS r
+                WHERE a.tenant = asked.tenant AND a.kind = asked.kind AND a.form = 1;
+        ELSE
+            RETURN QUERY
+                SELECT a.number, r.* FROM unnest(tenants, homes, kinds, forms, names)
+                        WITH ORDINALITY AS a (tenant, home, kind, form, name, number)
+                    CROSS JOIN LATERAL (
+                        SELECT l.home, l.kind, l.key, l.grp, l.at, l.who, l.text, l.body FROM hubbub.records AS l
+                        WHERE l.tenant = asked.tenant AND l.home = a.home AND l.kind = asked.kind AND l.grp = coalesce(a.name, '')
+                        ORDER BY l.at, l.key LIMIT most
+                    ) AS r
+                WHERE a.tenant = asked.tenant AND a.kind = asked.kind AND a.form = 2;
+        END IF;
+    END LOOP;
+END $$;
+
+-- Writes what a batch changes of records whose homes are locked. A text comes with a sign before it, since it may be empty.
+CREATE FUNCTION hubbub.write_records(
+    tenants text[], homes text[], kinds smallint[], keys text[], groups text[], ats bigint[], whos text[], texts text[],
+    bodies text[],
+    gone_tenants text[], gone_homes text[], gone_kinds smallint[], gone_keys text[]
+) RETURNS void
+LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan AS $$
+DECLARE
+    owner text;
+    gone record;
+BEGIN
+    FOR owner IN SELECT DISTINCT t COLLATE "C" FROM unnest(tenants) AS t ORDER BY 1 LOOP
+        PERFORM set_config('hubbub.tenant', owner, true);
+        INSERT INTO hubbub.records (kind, tenant, home, key, grp, at, who, text, body)
+            SELECT a.kind, owner, a.home, a.key, coalesce(a.grp, ''), a.at, a.who, substr(a.text, 2), a.body
+            FROM unnest(tenants, homes, kinds, keys, groups, ats, whos, texts, bodies)
+                AS a (tenant, home, kind, key, grp, at, who, text, body)
+            WHERE a.tenant = owner
+            ON CONFLICT (tenant, home, kind, key) DO UPDATE SET
+                grp = excluded.grp, at = excluded.at, who = excluded.who, text = excluded.text, body = excluded.body;
+    END LOOP;
+    FOR gone IN
+        SELECT DISTINCT a.tenant COLLATE "C" AS tenant, a.kind FROM unnest(gone_tenants, gone_kinds) AS a (tenant, kind)
+        ORDER BY 1, 2
+    LOOP
+        PERFORM set_config('hubbub.tenant', gone.tenant, true);
+        DELETE FROM hubbub.records AS r USING unnest(gone_tenants, gone_homes, gone_kinds, gone_keys) AS a (tenant, home, kind, key)
+            WHERE a.tenant = gone.tenant AND a.kind = gone.kind
+                AND r.tenant = gone.tenant AND r.kind = gone.kind AND r.home = a.home AND r.key = a.key;
+    END LOOP;
+END $$;
+
+-- hubbub.erase for many. What the keys of the messages were scoped to is told before it is forgotten.
+CREATE FUNCTION hubbub.erase_all(tenants text[], names text[], offsets bigint[])
+RETURNS TABLE (number bigint, channel_id bigint, publisher text, key text)
+LANGUAGE plpgsql AS $$
+DECLARE
+    asked record;
+BEGIN
+    FOR asked IN SELECT * FROM unnest(tenants, names, offsets) WITH ORDINALITY AS a (tenant, name, at, number) LOOP
+        PERFORM set_config('hubbub.tenant', asked.tenant, true);
+        number := asked.number;
+        FOR channel_id, publisher, key IN SELECT * FROM hubbub.erase(asked.tenant, asked.name, asked.at) LOOP
+            RETURN NEXT;
+        END LOOP;
+    END LOOP;
+END $$;
+
+-- Forgets what the messages of keys said. Every slot is named, since their indexes begin with it.
+CREATE FUNCTION hubbub.forget_digests(tenants text[], channels bigint[], scopes bytea[], offsets bigint[]) RETURNS void
+LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan AS $$
+DECLARE
+    asked record;
+BEGIN
+    FOR asked IN SELECT * FROM unnest(tenants, channels, scopes, offsets) AS a (tenant, channel, scope, at) LOOP
+        PERFORM set_config('hubbub.tenant', asked.tenant, true);
+        UPDATE hubbub.keys AS k SET digest = NULL
+            WHERE k.slot IN (0, 1, 2, 3) AND k.tenant = asked.tenant AND k.channel_id = asked.channel AND k.scope = asked.scope
+                AND k."offset" = asked.at;
+    END LOOP;
+END $$;
+
+-- Takes channels back that this very transaction has made to lock them, and appended nothing to: an act that is refused
+-- makes no log. Nobody else has seen them.
+CREATE FUNCTION hubbub.unmake_channels(ids bigint[]) RETURNS void
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT hubbub.must_see_all();
+    DELETE FROM hubbub.channels AS c WHERE c.id = ANY (ids) AND c.head = 0 AND c.xmin = pg_current_xact_id()::xid
+$$;
+
+-- Records about a user, by kind, home and key, behind one. No homes: in all.
+CREATE FUNCTION hubbub.records_of(
+    owner text, about text, kinds smallint[], homes text[], after_kind smallint, after_home text, after_key text, most bigint
+) RETURNS TABLE (home text, kind smallint, key text, grp text, "at" bigint, who text, "text" text, body text)
+LANGUAGE plpgsql STABLE SET plan_cache_mode = force_generic_plan AS $$
+DECLARE
+    present smallint;
+    from_home text;
+    from_key text;
+    rest bigint := most;
+    found_now bigint;
+BEGIN
+    FOR present IN SELECT k FROM unnest(kinds) AS k WHERE k >= after_kind ORDER BY k LOOP
+        from_home := CASE WHEN present = after_kind THEN after_home ELSE '' END;
+        from_key := CASE WHEN present = after_kind THEN after_key ELSE '' END;
+        IF cardinality(homes) = 0 THEN
+            RETURN QUERY
+                SELECT r.home, r.kind, r.key, r.grp, r.at, r.who, r.text, r.body FROM hubbub.records AS r
+                WHERE r.tenant = owner AND r.who = about AND r.kind = present AND (r.home, r.key) > (from_home, from_key)
+                ORDER BY r.home, r.key LIMIT rest;
+        ELSE
+            RETURN QUERY
+                SELECT r.* FROM (SELECT DISTINCT h COLLATE "C" AS home FROM unnest(homes) AS h) AS a
+                    CROSS JOIN LATERAL (
+                        SELECT l.home, l.kind, l.key, l.grp, l.at, l.who, l.text, l.body FROM hubbub.records AS l
+                        WHERE l.tenant = owner AND l.who = about AND l.kind = present AND l.home = a.home
+                            AND (l.home, l.key) > (from_home, from_key)
+                        ORDER BY l.key LIMIT rest
+                    ) AS r
+                ORDER BY r.home, r.key LIMIT rest;
+        END IF;
+        GET DIAGNOSTICS found_now = ROW_COUNT;
+        rest := rest - found_now;
+        EXIT WHEN rest <= 0;
+    END LOOP;
+END $$;
+
+-- Messages of the tenant whose words fit: in one channel, or in those that a user has joined. The index is asked for words,
+-- tenant and channel at once; that they are the right ones is compared again, in a way that leads into no other index.
+CREATE FUNCTION hubbub.search(within text, joined_by text, author text, asked text, most bigint, past bigint)
+RETURNS TABLE (home text, kind smallint, key text, grp text, "at" bigint, who text, "text" text, body text)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan AS $$
+DECLARE
+    owner CONSTANT text := current_setting('hubbub.tenant', true);
+    fits CONSTANT tsquery := to_tsquery('pg_catalog.simple', asked);
+    -- Names of the hub have no quotes.
+    place CONSTANT tsquery := '''/' || owner || coalesce('/' || within, '') || '''';
+    homes text[];
+BEGIN
+    PERFORM hubbub.must_see_all();
+    IF numnode(fits) = 0 THEN RETURN; END IF;
+    IF within IS NULL THEN
+        SELECT array_agg(m.home) INTO homes FROM hubbub.records_member AS m
+            WHERE m.tenant = owner AND m.who = joined_by AND m.grp = 'joined';
+    ELSE
+        homes := ARRAY[within];
+    END IF;
+    RETURN QUERY
+        SELECT r.home, r.kind, r.key, r.grp, r.at, r.who, r.text, r.body FROM hubbub.records_message AS r
+        WHERE r.words @@ (place && fits) AND r.tenant || '' = owner AND r.home || '' = ANY (homes)
+            AND (author IS NULL OR r.who || '' = author)
+        ORDER BY ts_rank(r.words, fits) DESC, r.key DESC LIMIT most OFFSET past;
+END $$;
+
+-- Tasks of every tenant whose time has come, the oldest first.
+CREATE FUNCTION hubbub.due_tasks(now_ms bigint, most bigint)
+RETURNS TABLE (tenant text, home text, kind smallint, key text)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT hubbub.must_see_all();
+    SELECT t.tenant, t.home, t.kind, t.key FROM hubbub.records_task AS t WHERE t.at <= now_ms
+    ORDER BY t.at, t.tenant, t.home, t.key LIMIT most
+$$;
+
+-- What the messages of a log behind an offset say about people, at most `most` of them and, after the first, no more than
+-- `most_bytes` of data. Tombstones say nothing. No row: the end.
+CREATE FUNCTION hubbub.said(owner text, channel text, after bigint, most bigint, most_bytes bigint)
+RETURNS TABLE ("offset" bigint, author text, publisher text, key text, conflate_key text, data text)
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    log record;
+    segment record;
+    bytes bigint := 0;
+    count bigint := 0;
+BEGIN
+    SELECT c.id, c.head, greatest(c.low, after) AS past INTO log
+        FROM hubbub.channels AS c WHERE c.tenant = owner AND c.name = channel;
+    IF NOT FOUND THEN RETURN; END IF;
+    FOR segment IN
+        SELECT s.slot, s.first, s.last FROM (
+            SELECT g.slot, g.first, lead(g.first, 1, log.head + 1) OVER (ORDER BY g.first) - 1 AS last
+            FROM hubbub.segments AS g WHERE g.channel_id = log.id AND g.tenant = owner
+        ) AS s WHERE s.last > log.past ORDER BY s.first
+    LOOP
+        FOR "offset", author, publisher, key, conflate_key, data IN EXECUTE format(
+            -- The slot stands in the text, so that no other is opened.
+            'SELECT "offset", author, publisher, key, conflate_key, data FROM hubbub.messages
+             WHERE slot = %s AND channel_id = $1 AND tenant = $2 AND "offset" BETWEEN $3 AND $4
+             ORDER BY "offset" LIMIT $5', segment.slot)
+            USING log.id, owner, greatest(segment.first, log.past + 1), segment.last, most - count
+        LOOP
+            RETURN NEXT;
+            count := count + 1;
+            bytes := bytes + coalesce(octet_length(data), 0);
+            IF bytes > most_bytes THEN RETURN; END IF;
+        END LOOP;
+        IF count >= most THEN RETURN; END IF;
+    END LOOP;
+END $$;

@@ -91,6 +91,18 @@ pub const METRICS: &[Metric] = &[
         "Requests and publishes that were refused by a rate.",
     ),
     counter(
+        "hubbub_room_operations_total",
+        Unit::Count,
+        Labels::Known("outcome", || texts(&["done", "answered", "refused", "failed"])),
+        "Operations of rooms, by how they ended.",
+    ),
+    counter(
+        "hubbub_hook_failures_total",
+        Unit::Count,
+        Labels::None,
+        "Times that a hook before publishing did not answer as it should.",
+    ),
+    counter(
         "hubbub_presence_reaped_total",
         Unit::Count,
         Labels::None,
@@ -147,8 +159,8 @@ pub const METRICS: &[Metric] = &[
     counter(
         "hubbub_store_reads_total",
         Unit::Count,
-        Labels::Known("question", || texts(&["read", "heads", "continuity"])),
-        "Questions to the store about durable logs: pages, heads of many channels at once, old positions.",
+        Labels::Known("question", || texts(&["read", "heads", "continuity", "look", "search"])),
+        "Questions to the store: pages of logs, heads of many channels at once, old positions, looks at rooms, searches.",
     ),
     gauge("hubbub_hot_bytes", Unit::Bytes, "Newest messages of channels that are kept encoded for those who resume."),
     gauge("hubbub_window_bytes", Unit::Bytes, "What all `window` logs of the node hold together."),

@@ -9,6 +9,7 @@ use axum::Json;
 use axum::extract::State;
 use futures_util::FutureExt;
 use hubbub_protocol::frame::Scope as Reach;
+use hubbub_protocol::room::answer::Changed;
 use hubbub_protocol::{ChannelName, Data, Epoch, ErrorCode, Key, MessageId, UserId};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -21,6 +22,7 @@ use crate::auth::permit::{Permit, Publish};
 use crate::auth::service::Service;
 use crate::publish::{Draft, PublishError, Published};
 use crate::rate::Limited;
+use crate::rooms::NoticeDraft;
 use crate::transport::problem::Problem;
 
 /// A message for a channel. Names are checked one by one, so that in a batch one bad name fails one message.
@@ -57,6 +59,16 @@ pub(super) struct NotifyRequest<'a> {
     conflate_key: Option<String>,
     /// The user named as the author.
     from: Option<String>,
+    /// Put it into the user's inbox: it counts as unread until it is read, and reaches the platform's webhook while the user is
+    /// nowhere connected. Default false.
+    #[serde(default)]
+    inbox: bool,
+    /// Of the inbox: what people are shown, at most 1,000 characters.
+    text: Option<String>,
+    /// Of the inbox: the newest notice with the same one replaces the others; 1 to 128 bytes.
+    collapse: Option<String>,
+    /// Of the inbox: it is of no use any more from then on, in milliseconds since 1970.
+    expires: Option<u64>,
 }
 
 /// Where a message went.
@@ -107,7 +119,7 @@ pub(super) async fn publish(
 
 /// Publish a message to one user. Needs the scope `publish`.
 ///
-/// It goes into the channel `user:<id>`, which that user alone can read. The namespace `user` must be declared with
+/// It goes into the channel `user:<id>`, which that user alone can read; with `inbox` as a notice (docs/CHAT.md). The namespace `user` must be declared with
 /// `per_user = true`.
 #[utoipa::path(
     post, path = "/v1/users/{id}/notify", tag = "publishing", operation_id = "notify",
@@ -131,7 +143,20 @@ pub(super) async fn notify(
         let detail = "the namespace `user` is not `per_user`: others could read what is meant for one";
         return Err(Problem::new(ErrorCode::NotSupported, detail));
     }
-    let NotifyRequest { data, key: own, conflate_key, from } = body.parse()?;
+    let NotifyRequest { data, key: own, conflate_key, from, inbox, text, collapse, expires } = body.parse()?;
+    if inbox {
+        let draft = draft_of(data, own, None, from)?;
+        let collapse = collapse.map(|collapse| parsed("collapse", &collapse, Key::parse)).transpose()?;
+        let notice = NoticeDraft { from: draft.from, text, data: draft.data, collapse, expires };
+        let key = key.with(draft.key)?;
+        let Changed { message: id, place, time, .. } = api.services.rooms.notify(&service, &user, notice, key).await?;
+        let (channel, epoch, offset) = (permit.name().clone(), Some(place.epoch), Some(place.offset));
+        return Ok(Json(PublishAnswer { channel, id, epoch, offset, time, scope: None }));
+    }
+    if text.is_some() || collapse.is_some() || expires.is_some() {
+        let detail = "`text`, `collapse` and `expires` are of the inbox: send `inbox: true` with them";
+        return Err(Problem::new(ErrorCode::BadRequest, detail));
+    }
     publish_one(&api, &permit, key, draft_of(data, own, conflate_key, from)?).await
 }
 

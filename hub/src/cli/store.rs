@@ -33,7 +33,7 @@ pub(super) async fn open(config: &Config) -> Result<(Arc<dyn Store>, Arc<dyn Rec
     };
     loop {
         match Postgres::open(settings.clone()).await {
-            Ok(store) => return Ok((Arc::new(store), Arc::new(NoRecords))),
+            Ok(store) => return Ok(both(store)),
             // A fleet that starts together with its database waits for it; whoever watches sees that no port is open yet.
             Err(StoreError::Unavailable(why)) => tracing::warn!(why, "waiting for Postgres"),
             Err(error) => return Err(refused(error)),
@@ -46,37 +46,4 @@ pub(super) async fn open(config: &Config) -> Result<(Arc<dyn Store>, Arc<dyn Rec
 fn both<S: Store + Records>(store: S) -> (Arc<dyn Store>, Arc<dyn Records>) {
     let store = Arc::new(store);
     (store.clone(), store)
-}
-
-struct NoRecords;
-#[async_trait::async_trait]
-impl Records for NoRecords {
-    fn act(&self, _: Arc<dyn hubbub_persistence::records::Act>) -> hubbub_persistence::records::ActFuture {
-        Box::pin(std::future::ready(Err(StoreError::Refused("not yet".into()))))
-    }
-    async fn look(
-        &self,
-        _: &hubbub_protocol::TenantId,
-        _: hubbub_persistence::records::Look,
-    ) -> Result<hubbub_persistence::records::Looked, StoreError> {
-        Err(StoreError::Refused("not yet".into()))
-    }
-    async fn search(
-        &self,
-        _: hubbub_persistence::records::Search,
-    ) -> Result<Vec<hubbub_persistence::records::Hit>, StoreError> {
-        Err(StoreError::Refused("not yet".into()))
-    }
-    async fn due(&self, _: u64, _: u32) -> Result<Vec<hubbub_persistence::records::RecordKey>, StoreError> {
-        Ok(Vec::new())
-    }
-    async fn naming(
-        &self,
-        _: &hubbub_protocol::ChannelKey,
-        _: &hubbub_protocol::UserId,
-        _: u64,
-        _: u32,
-    ) -> Result<Vec<u64>, StoreError> {
-        Ok(Vec::new())
-    }
 }

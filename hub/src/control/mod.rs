@@ -2,13 +2,13 @@
 
 pub mod orders;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use hubbub_persistence::{Revocation, RevokedSubject, Store, StoreError};
 use hubbub_protocol::CloseCode;
 use hubbub_protocol::channel::{ChannelKey, ChannelName, TenantId, UserId};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::auth::revocation::Revocations;
 use crate::broker::{Broker, Content, Envelope, Order, Scope, control_channel};
@@ -24,6 +24,8 @@ pub struct Control {
     revocations: Arc<Revocations>,
     hot: Hot,
     untold: mpsc::Sender<Order>,
+    /// Woken when orders may have been missed.
+    missed: Arc<Notify>,
 }
 
 impl Control {
@@ -37,7 +39,7 @@ impl Control {
         hot: Hot,
         untold: mpsc::Sender<Order>,
     ) -> Self {
-        Self { shards, store, broker, revocations, hot, untold }
+        Self { shards, store, broker, revocations, hot, untold, missed: Arc::default() }
     }
 
     /// Closes the connections of a user on every node; answers how many there were on this one.
@@ -68,10 +70,23 @@ impl Control {
         self.tell(Order::ShutOut { channel, user }).await;
     }
 
-    async fn end(&self, channel: ChannelKey, user: UserId) {
+    /// The subscriptions of a user to a channel end, on this node.
+    pub async fn end(&self, channel: ChannelKey, user: UserId) {
         for shard in self.shards.iter() {
             shard.send(Mail::ShutOut { channel: channel.clone(), user: user.clone() }).await;
         }
+    }
+
+    /// Ends when orders may have been missed since it was called last. For one caller.
+    pub async fn missed_orders(&self) {
+        self.missed.notified().await;
+    }
+
+    /// Who reads which channel of these namespaces on this node, each once, by tenant.
+    pub async fn readers(&self, namespaces: Arc<HashSet<String>>) -> Vec<(ChannelKey, UserId)> {
+        let ask = |reply| Mail::Readers { namespaces: namespaces.clone(), reply };
+        let all: BTreeSet<(ChannelKey, UserId)> = self.ask(ask).await.into_iter().flatten().collect();
+        all.into_iter().collect()
     }
 
     /// Does what another node asks for.
@@ -94,6 +109,7 @@ impl Control {
     /// Orders were missed: revocations are in the store; whatever was erased goes with all that is kept in memory.
     async fn missed(&self, now_ms: u64) {
         self.hot.forget_all();
+        self.missed.notify_one();
         self.look(now_ms).await;
     }
 

@@ -176,6 +176,7 @@ impl Node {
             absent_ms: limits.presence_grace_ms.max(limits.presence_lease_ms * 9 / 8) + ABSENT_MS,
         });
         tokio::spawn(rooms::follow_work(rooms.clone()));
+        tokio::spawn(rooms::watch_readers(rooms.clone()));
         let services = Services {
             node: name,
             verifier,

@@ -4,7 +4,7 @@
 //! Read in this order: who acts (`actor`), what went wrong (`error`), what stands in the records (`rows`, `tasks`), how an operation is
 //! decided (`act`, `rules`) or answered (`questions`), the platform behind it ([`platform`]), how it is
 //! reached (`request`, `service`), and what
-//! is done afterwards (`notice`, `work`); export, erasure and age of what people have left ([`people`]).
+//! is done afterwards (`notice`, `work`, `watch`); export, erasure and age of what people have left ([`people`]).
 
 pub mod actor;
 pub mod error;
@@ -22,6 +22,7 @@ pub mod platform;
 
 mod request;
 mod service;
+mod watch;
 mod work;
 
 pub mod people;
@@ -30,4 +31,5 @@ pub use actor::{Actor, Rank};
 pub use error::RoomError;
 pub use request::HttpRequest;
 pub use service::{Origin, Parts, Rooms};
-pub use work::follow as follow_work;
+pub use watch::follow as watch_readers;
+pub use work::{NoticeDraft, follow as follow_work};

@@ -6,6 +6,7 @@ use hubbub_protocol::room::{Notice, OwnEvent, Person};
 use hubbub_protocol::{Key, MessageId};
 
 use super::rows::{notice_key, notice_record, person_key, person_record, read};
+use super::tasks::TaskRow;
 
 /// Whose keys these are.
 const PUBLISHER: &str = "service/hub";
@@ -18,13 +19,28 @@ pub(super) struct Deliver {
     notice: Notice,
     key: Key,
     publisher: String,
+    digest: Vec<u8>,
+    /// Whether the platform wants to know of it.
+    told: bool,
 }
 
 impl Deliver {
     /// For a user, whose own channel that is. The same key again is the same notice.
-    pub(super) fn new(own: ChannelKey, user: UserId, notice: Notice, key: Key, publisher: Option<String>) -> Self {
+    pub(super) fn new(
+        own: ChannelKey,
+        user: UserId,
+        notice: Notice,
+        key: Key,
+        publisher: Option<String>,
+        told: bool,
+    ) -> Self {
         let publisher = publisher.unwrap_or_else(|| PUBLISHER.to_owned());
-        Self { channels: [own], user, notice, key, publisher }
+        // What it says, without what each try has of its own.
+        let Notice { what, channel, message, from, text, data, collapse, expires, .. } = &notice;
+        let says = (what, channel, message, from, text, data, collapse, expires);
+        // Plain data with text for keys: writing it into memory can not fail.
+        let digest = serde_json::to_vec(&says).expect("plain data");
+        Self { channels: [own], user, notice, key, publisher, digest, told }
     }
 }
 
@@ -46,7 +62,7 @@ impl Act for Deliver {
     }
 
     fn digest(&self) -> &[u8] {
-        self.key.as_str().as_bytes()
+        &self.digest
     }
 
     fn id(&self) -> MessageId {
@@ -66,6 +82,11 @@ impl Act for Deliver {
         let notice = Notice { offset: view.next_offset(own, 0), ..self.notice.clone() };
         view.put(notice_record(own, &self.user, &notice));
         view.put(person_record(own, &self.user, &person));
+        if self.told {
+            let (name, due) = (notice.id.to_string(), self.notice.time);
+            let task = TaskRow::Webhook { user: self.user.clone(), notice: Box::new(notice.clone()), tries: 0 };
+            view.put(task.record(own, &name, due, Some(&self.user)));
+        }
         let replaces = replaced.map(|replaced| replaced.id);
         let from = self.notice.from.clone();
         let event = OwnEvent::InboxAdded { notice: Box::new(notice), person, replaces };

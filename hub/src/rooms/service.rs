@@ -173,9 +173,23 @@ impl Rooms {
     }
 
     /// Whoever asks is proven, and may come at all; the rest is for the rules.
-    pub(super) async fn perform(&self, actor: Actor, mut request: RoomRequest) -> Result<Data, RoomError> {
+    pub(super) async fn perform(&self, actor: Actor, request: RoomRequest) -> Result<Data, RoomError> {
+        let question = is_question(&request.op);
+        let ended = self.performed(actor, request).await;
+        let outcome = match &ended {
+            Ok(_) if question => "answered",
+            Ok(_) => "done",
+            Err(error) if error.code() == ErrorCode::Internal || error.code().is_temporary() => "failed",
+            Err(_) => "refused",
+        };
+        metrics::counter!("hubbub_room_operations_total", "outcome" => outcome).increment(1);
+        ended
+    }
+
+    async fn performed(&self, actor: Actor, mut request: RoomRequest) -> Result<Data, RoomError> {
         let home = match request.op.channel() {
             Some(channel) => ChannelKey::new(actor.tenant.clone(), channel.clone()),
+            None if matches!(request.op, Op::Discover(_)) => return self.asking(&actor).discovered(&request.op).await,
             None => own_home(&actor)?,
         };
         if let Op::Typing(body) = &request.op {

@@ -5,17 +5,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hubbub_persistence::records::{Acted, Look, Record, RecordKey};
-use hubbub_protocol::Key;
-use hubbub_protocol::channel::{ChannelKey, UserId};
-use hubbub_protocol::room::{Level, MemberState, Notice, Person, RoomRequest, What};
+use hubbub_protocol::channel::{ChannelKey, ChannelName, UserId};
+use hubbub_protocol::room::answer::Changed;
+use hubbub_protocol::room::text::Rules;
+use hubbub_protocol::room::{Level, MemberState, Notice, Person, RoomRequest, Text, What};
+use hubbub_protocol::{Data, ErrorCode, Key};
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::actor::Actor;
-use super::error::RoomError;
+use super::error::{RoomError, refusal};
 use super::notice::{Deliver, Replace};
 use super::rows::{MemberRow, member_key, own_channel, person_key, read};
 use super::service::Rooms;
 use super::tasks::TaskRow;
+use crate::auth::service::Service;
 use crate::presence::Page;
 
 /// How often tasks are looked for that nobody here knows of.
@@ -27,6 +30,24 @@ const FIRST_PAUSE_MS: u64 = 1_000;
 const LAST_PAUSE_MS: u64 = 43_200_000;
 /// Tasks of one look.
 const AT_ONCE: u32 = 100;
+
+/// What people are shown of a notice.
+const NOTICE: Rules = Rules { what: "text", chars: 1_000, bytes: 4_000, lines: true, empty: true };
+
+/// What a service has to say to a user.
+#[derive(Clone, PartialEq, Debug)]
+pub struct NoticeDraft {
+    /// Whoever is named as its author.
+    pub from: Option<UserId>,
+    /// What people are shown.
+    pub text: Option<String>,
+    /// What the platform's apps understand.
+    pub data: Data,
+    /// The newest with the same one replaces the others.
+    pub collapse: Option<Key>,
+    /// It is of no use any more from then on.
+    pub expires: Option<u64>,
+}
 
 /// Works for as long as the node lives.
 pub async fn follow(rooms: Rooms) {
@@ -74,7 +95,11 @@ impl Rooms {
         };
         let instead = match done {
             Ok(instead) => instead,
-            Err(error) if error.retry_after_ms().is_some() && error.code().is_temporary() => return Err(error),
+            Err(error) if error.code().is_temporary() => {
+                // It waits, and nobody waits behind it.
+                let pause = error.retry_after_ms().unwrap_or(FIRST_PAUSE_MS).max(FIRST_PAUSE_MS);
+                Some(Record { at: self.clock.now_ms() + pause, ..record })
+            }
             Err(error) => {
                 tracing::info!(key = ?record.key, %error, "what was left to be done can not be done");
                 None
@@ -110,7 +135,10 @@ impl Rooms {
             }
             TaskRow::Send { user, request } => self.send_for(&key.home, user, request).await.map(|()| None),
             TaskRow::Job { .. } => Ok(None),
-            TaskRow::Webhook { user, notice, tries } => Ok(self.tell(key, record, user, *notice, tries).await),
+            TaskRow::Webhook { user, notice, tries } => {
+                let away = tries > 0 || self.is_away(&key.home).await?;
+                Ok(if away { self.tell(key, record, user, *notice, tries).await } else { None })
+            }
         }
     }
 
@@ -144,19 +172,49 @@ impl Rooms {
     }
 
     /// Whoever sees the notice now needs no push; whoever is not to be disturbed gets none.
-    async fn is_to_be_told(&self, own: &ChannelKey, acted: &Acted) -> bool {
-        let Acted::Done { events, .. } = acted else { return false };
-        if events.is_empty() || !self.platforms.is_told(&own.tenant) {
-            return false;
-        }
+    async fn is_away(&self, own: &ChannelKey) -> Result<bool, RoomError> {
         let look = Look { keys: vec![person_key(own)], ..Look::default() };
-        let person: Option<Person> = match self.records.look(&own.tenant, look).await {
-            Ok(looked) => looked.keys.first().and_then(Option::as_ref).and_then(|record| read(record).ok()),
-            Err(_) => None,
-        };
+        let looked = self.records.look(&own.tenant, look).await?;
+        let person: Option<Person> = looked.keys.first().and_then(Option::as_ref).map(read).transpose()?;
         let disturb = person.and_then(|person| person.dnd_until).is_none_or(|until| until <= self.clock.now_ms());
         let page = Page { after: None, limit: 1 };
-        disturb && self.presence.page(own.clone(), page).await.count == 0
+        Ok(disturb && self.presence.page(own.clone(), page).await.count == 0)
+    }
+
+    /// Puts a notice of a service into the inbox of a user; answers where it went.
+    ///
+    /// # Errors
+    /// As of every change; the same key with another notice is a conflict.
+    pub async fn notify(
+        &self,
+        service: &Service,
+        user: &UserId,
+        draft: NoticeDraft,
+        key: Option<Key>,
+    ) -> Result<Changed, RoomError> {
+        let NoticeDraft { from, text, data, collapse, expires } = draft;
+        let text = text.map(|text| Text::parse(&text, NOTICE).map(Text::into_string)).transpose();
+        let text = text.map_err(|error| refusal(ErrorCode::BadRequest, error.to_string()))?;
+        let data = serde_json::from_str(data.get()).map_err(|_| RoomError::Internal)?;
+        let notice = Notice {
+            id: self.id(),
+            offset: 0,
+            time: self.clock.now_ms(),
+            what: What::Service,
+            channel: None,
+            message: None,
+            from,
+            text,
+            data: Some(data),
+            collapse: collapse.map(|collapse| collapse.to_string()),
+            expires,
+            read: false,
+        };
+        let own = ChannelKey::new(service.tenant().clone(), ChannelName::of_user(user));
+        let publisher = Some(format!("service/{}", service.id()));
+        let key = key.map_or_else(|| Key::parse(&notice.id.to_string()), Ok).map_err(|_| RoomError::Internal)?;
+        let told = self.deliver(own, user.clone(), notice, key, publisher).await?;
+        serde_json::from_str(told.get()).map_err(|_| RoomError::Internal)
     }
 
     /// Puts a notice into an inbox and tells it.
@@ -167,15 +225,11 @@ impl Rooms {
         notice: Notice,
         key: Key,
         publisher: Option<String>,
-    ) -> Result<hubbub_protocol::Data, RoomError> {
-        let deliver = Deliver::new(own.clone(), user.clone(), notice.clone(), key, publisher);
+    ) -> Result<Data, RoomError> {
+        let told = self.platforms.is_told(&own.tenant);
+        let deliver = Deliver::new(own.clone(), user, notice, key, publisher, told);
         let acted: Acted = self.records.act(Arc::new(deliver)).await?;
-        if self.is_to_be_told(&own, &acted).await {
-            let (name, now) = (notice.id.to_string(), self.clock.now_ms());
-            let task = TaskRow::Webhook { user: user.clone(), notice: Box::new(notice), tries: 0 };
-            let record = task.record(&own, &name, now, Some(&user));
-            let leave = Replace::new(record.key.clone(), Some(record), now, self.id());
-            self.records.act(Arc::new(leave)).await?;
+        if told {
             self.work.notify_one();
         }
         self.told(&own, acted, true).await

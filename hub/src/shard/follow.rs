@@ -3,12 +3,15 @@
 //! A followed channel has no catching up and no presence: whoever follows takes a snapshot of it all. A subscribe to a followed
 //! channel takes its place, an unsubscribe gives it back.
 
+use std::collections::HashSet;
+
 use hubbub_protocol::channel::{ChannelKey, UserId};
 use hubbub_protocol::frame::ServerFrame;
 use hubbub_protocol::{ErrorCode, Position};
 use tokio::sync::oneshot;
 
-use super::channels::{FOLLOW, SlotRules, flags};
+use super::channels::flags::COUNTED;
+use super::channels::{FOLLOW, SlotRules};
 use super::connection::{ConnectionId, SubscriptionId};
 use super::state::State;
 
@@ -28,16 +31,13 @@ impl State {
         let has = known.is_some_and(|slot| {
             self.connections.get(id).is_some_and(|connection| connection.subscription(slot).is_some())
         });
-        let following = if has {
-            None
-        } else {
-            Some(self.subscribe(id, channel, rules, if counted { FOLLOW | flags::COUNTED } else { FOLLOW })?)
-        };
+        let flags = if counted { FOLLOW | COUNTED } else { FOLLOW };
+        let following = if has { None } else { Some(self.subscribe(id, channel, rules, flags)?) };
         let slot = self.channels.find(channel);
         if let (Some(slot), Some(connection)) = (slot, self.connections.get(id)) {
             let followed = &mut connection.extra().followed;
-            if !followed.contains(&slot) {
-                followed.push(slot);
+            if !followed.iter().any(|(known, _)| *known == slot) {
+                followed.push((slot, flags));
             }
         }
         Ok(following)
@@ -47,7 +47,7 @@ impl State {
     pub fn unfollow(&mut self, id: ConnectionId, channel: &ChannelKey) {
         let slot = self.channels.find(channel);
         if let Some(extra) = self.connections.get(id).and_then(|connection| connection.extra.as_mut()) {
-            extra.followed.retain(|followed| Some(*followed) != slot);
+            extra.followed.retain(|(followed, _)| Some(*followed) != slot);
         }
         if slot.is_some_and(|slot| self.only_follows(id, slot)) {
             self.take_off(id, channel);
@@ -85,13 +85,12 @@ impl State {
         if self.only_follows(id, slot) || !self.take_off(id, channel) {
             return false;
         }
-        let follows = self.connections.get(id).and_then(|connection| connection.extra.as_ref());
-        if !follows.is_some_and(|extra| extra.followed.contains(&slot)) {
-            return true;
-        }
+        let extra = self.connections.get(id).and_then(|connection| connection.extra.as_ref());
+        let followed = extra.and_then(|extra| extra.followed.iter().find(|(known, _)| *known == slot));
+        let Some((_, flags)) = followed.copied() else { return true };
         let Some(known) = self.channels.peek(slot) else { return true };
         let rules = known.rules();
-        if let Ok((name, _)) = self.subscribe(id, channel, rules, FOLLOW) {
+        if let Ok((name, _)) = self.subscribe(id, channel, rules, flags) {
             self.followed(name, channel);
         }
         true
@@ -121,11 +120,24 @@ impl State {
         }
     }
 
+    /// Who reads which channel of these namespaces.
+    pub(super) fn readers(&self, namespaces: &HashSet<String>) -> Vec<(ChannelKey, UserId)> {
+        let mut readers = Vec::new();
+        for (_, connection) in self.connections.iter() {
+            let user = connection.session.as_ref().and_then(|session| session.identity.user.as_ref());
+            let Some(user) = user else { continue };
+            let slots = connection.subscriptions.iter().filter_map(|known| self.channels.peek(known.slot));
+            let of_rooms = slots.filter(|slot| namespaces.contains(slot.key.channel.namespace()));
+            readers.extend(of_rooms.map(|slot| (slot.key.clone(), user.clone())));
+        }
+        readers
+    }
+
     /// Ends whatever the connection has of a channel, and says so.
     pub(super) fn end(&mut self, id: ConnectionId, channel: &ChannelKey, code: ErrorCode) {
         let Some(slot) = self.channels.find(channel) else { return };
         if let Some(extra) = self.connections.get(id).and_then(|connection| connection.extra.as_mut()) {
-            extra.followed.retain(|followed| *followed != slot);
+            extra.followed.retain(|(followed, _)| *followed != slot);
         }
         if self.take_off(id, channel) {
             self.send(id, &ServerFrame::Unsubscribed { id: None, channel: channel.channel.clone(), code: Some(code) });

@@ -2,6 +2,7 @@
 //!
 //! Overflow policy: the sender waits. A shard never waits for a lane while it empties its mailbox, so this can not lock up.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use hubbub_protocol::channel::{ChannelKey, ChannelName, TenantId, UserId};
@@ -60,6 +61,13 @@ pub enum Mail {
         channel: ChannelKey,
         /// Whose.
         user: UserId,
+    },
+    /// Tell who reads which channel of these namespaces.
+    Readers {
+        /// Which namespaces.
+        namespaces: Arc<HashSet<String>>,
+        /// Where to.
+        reply: oneshot::Sender<Vec<(ChannelKey, UserId)>>,
     },
     /// A newer stream was opened with this ticket elsewhere.
     EndTicket(TicketId),

@@ -187,6 +187,7 @@ impl Shard {
             // Whoever asked, here and below, may have given up.
             Mail::Close(order, reply) => drop(reply.send(state.close_matching(&order))),
             Mail::ShutOut { channel, user } => state.shut_out(&channel, &user),
+            Mail::Readers { namespaces, reply } => drop(reply.send(state.readers(&namespaces))),
             Mail::EndTicket(ticket) => state.end_ticket(ticket),
             Mail::Drain { within_ms } => state.begin_drain(within_ms),
             Mail::Finish => state.close_all(CloseCode::Drain),

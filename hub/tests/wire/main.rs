@@ -22,6 +22,7 @@ mod hostile_bytes_are_refused;
 mod limits_are_kept;
 mod presence_tells_who_is_there;
 mod production_offers_nothing_of_development;
+mod rooms_are_followed;
 mod silent_peers_are_found;
 mod slow_readers_pay_alone;
 mod streams_have_a_rate;

@@ -160,6 +160,11 @@ impl Change {
         Self { home: [home], job, seen: Some(seen), due: Some(now + LEASE_MS), put: Vec::new(), time: now, id }
     }
 
+    /// Nobody here has a turn for the job: it waits, and nobody waits behind it.
+    pub(super) fn wait(home: ChannelKey, job: MessageId, seen: u64, due: u64, id: MessageId) -> Self {
+        Self { home: [home], job, seen: Some(seen), due: Some(due), put: Vec::new(), time: due, id }
+    }
+
     /// A step is stored. Whoever has the job since `seen` keeps it.
     pub(super) fn step(home: ChannelKey, row: &JobRow, seen: u64, now: u64, id: MessageId) -> Self {
         let put = vec![row.record(&home)];

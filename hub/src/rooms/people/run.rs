@@ -8,14 +8,17 @@ use hubbub_protocol::MessageId;
 use hubbub_protocol::channel::ChannelKey;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
-use super::job::{Change, JobRow, LEASE_MS, Purpose, State, job_key};
+use super::job::{Change, JobRow, LEASE_MS, Purpose, State, job_key, task_key};
 use super::proof::Proof;
 use crate::rooms::error::RoomError;
+use crate::rooms::notice::Replace;
 use crate::rooms::rows::read;
 use crate::rooms::service::Rooms;
 
 /// Jobs that a node is at together. Overflow policy: the others wait for their turn, here or elsewhere.
 pub(in crate::rooms) const JOBS: usize = 2;
+/// A job for which there is no turn is looked at again after so long, in milliseconds.
+const WAIT_MS: u64 = 1_000;
 /// How often the state of a job is stored at most.
 const STORE_EVERY: Duration = Duration::from_millis(500);
 /// After each step the job rests as long as the step took, at most so long: it is never in the way of anybody's message.
@@ -47,10 +50,17 @@ impl Rooms {
         task: &Record,
         job: MessageId,
     ) -> Result<(), RoomError> {
-        let Ok(turn) = self.jobs.clone().try_acquire_owned() else { return Ok(()) };
+        let Ok(turn) = self.jobs.clone().try_acquire_owned() else {
+            let wait = Change::wait(home, job, task.at, self.clock.now_ms() + WAIT_MS, self.id());
+            return self.change(wait).await.map(drop);
+        };
         let claim = Change::claim(home.clone(), job, task.at, self.clock.now_ms(), self.id());
         let Some(due) = self.change(claim).await? else { return Ok(()) };
-        let Some(row) = self.job(&home, job).await? else { return Ok(()) };
+        let Some(row) = self.job(&home, job).await? else {
+            // It went with the user that it was about.
+            let end = Replace::new(task_key(&home, job), None, self.clock.now_ms(), self.id());
+            return self.records.act(Arc::new(end)).await.map(drop).map_err(RoomError::from);
+        };
         let run = Run { home, row, due };
         let rooms = self.clone();
         tokio::spawn(async move {

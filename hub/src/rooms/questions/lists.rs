@@ -1,14 +1,12 @@
-//! Lists of rooms, members and threads.
+//! Lists of rooms and members.
 
 use std::collections::HashMap;
 
 use hubbub_persistence::records::question::List;
-use hubbub_persistence::records::{Kind, Look, RecordKey};
+use hubbub_persistence::records::{Kind, Look};
 use hubbub_protocol::channel::{ChannelKey, ChannelName, UserId};
-use hubbub_protocol::room::answer::{
-    DiscoverAnswer, MemberEntry, MembersAnswer, RoomEntry, RoomsAnswer, ThreadEntry, ThreadsAnswer,
-};
-use hubbub_protocol::room::op::{Discover, Members, Rooms, Threads};
+use hubbub_protocol::room::answer::{DiscoverAnswer, MemberEntry, MembersAnswer, RoomEntry, RoomsAnswer};
+use hubbub_protocol::room::op::{Discover, Members, Rooms};
 use hubbub_protocol::room::{Member, MemberState, Person, Role};
 use hubbub_protocol::{ErrorCode, MessageId};
 
@@ -16,14 +14,12 @@ use super::Asking;
 use super::sight::{entry, no_room};
 use crate::rooms::actor::Rank;
 use crate::rooms::error::{RoomError, refusal};
-use crate::rooms::rows::{FollowerRow, MemberRow, PostRow, RoomRow, member_key, person_key, post_key, read, room_key};
+use crate::rooms::rows::{MemberRow, PostRow, RoomRow, member_key, person_key, post_key, read, room_key};
 
 /// Most rooms of a page.
 const ROOMS: u32 = 1_000;
 /// Most members of a page.
 const MEMBERS: u32 = 1_000;
-/// Most threads of a page.
-const THREADS: u32 = 100;
 
 impl Asking<'_> {
     /// The channels of the rooms that a user is in or invited to, behind `after`.
@@ -150,46 +146,6 @@ impl Asking<'_> {
             |name: &ChannelName| body.namespace.as_deref().is_none_or(|namespace| name.namespace() == namespace);
         let rooms = rooms.into_iter().map(|row| row.room).filter(|room| wanted(&room.channel)).collect();
         Ok(DiscoverAnswer { rooms, next })
-    }
-
-    pub(super) async fn threads(&self, body: &Threads) -> Result<ThreadsAnswer, RoomError> {
-        let limit = checked(body.limit, THREADS)?;
-        let user = self.user()?;
-        let after = body.after.as_deref().map(|after| self.follower_after(after)).transpose()?;
-        let list = List::User { who: user.clone(), kind: Some(Kind::Follower), homes: Vec::new(), after, limit };
-        let looked = self.records.look(&self.actor.tenant, Look { lists: vec![list], ..Look::default() }).await?;
-        let page = looked.lists.into_iter().next().unwrap_or_default();
-        let next = page.last().filter(|_| page.len() == limit as usize);
-        let next = next.map(|record| format!("{} {}", record.key.home.channel, record.key.key));
-        let rows = page.iter().map(|record| Ok((record.key.home.clone(), read::<FollowerRow>(record)?)));
-        let rows: Vec<(ChannelKey, FollowerRow)> = rows.collect::<Result<_, RoomError>>()?;
-        let keys = rows.iter().flat_map(|(home, row)| [post_key(home, row.thread), member_key(home, user)]);
-        let keys: Vec<RecordKey> = keys.collect();
-        let looked = self.records.look(&self.actor.tenant, Look { keys, ..Look::default() }).await?;
-        let mut threads = Vec::new();
-        for ((home, row), pair) in rows.into_iter().zip(looked.keys.chunks(2)) {
-            let [Some(root), Some(me)] = pair else { continue };
-            let (root, me): (PostRow, MemberRow) = (read(root)?, read(me)?);
-            if !row.following || me.member.state != MemberState::Joined {
-                continue;
-            }
-            threads.push(ThreadEntry {
-                channel: home.channel,
-                unread: root.post.replies.saturating_sub(row.read),
-                mentions: row.mentions.saturating_sub(row.mentions_read),
-                read: row.read,
-                thread: root.post,
-            });
-        }
-        Ok(ThreadsAnswer { threads, next })
-    }
-
-    fn follower_after(&self, after: &str) -> Result<RecordKey, RoomError> {
-        let bad = || RoomError::from(refusal(ErrorCode::BadRequest, "`after` is `next` of the page before"));
-        let (channel, key) = after.split_once(' ').ok_or_else(bad)?;
-        let channel = ChannelName::parse(channel).map_err(|_| bad())?;
-        let home = ChannelKey::new(self.actor.tenant.clone(), channel);
-        Ok(RecordKey { home, kind: Kind::Follower, key: key.to_owned() })
     }
 
     pub(super) async fn receipts(

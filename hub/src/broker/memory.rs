@@ -123,7 +123,11 @@ impl Bus {
                 return true;
             }
             let whole = sieve(&channel.channel, None);
-            let freed = if whole { Some(window.bytes()) } else { window.sift(|message| sieve(&channel.channel, Some(message))) };
+            let freed = if whole {
+                Some(window.bytes())
+            } else {
+                window.sift(|message| sieve(&channel.channel, Some(message)))
+            };
             self.held.fetch_sub(freed.unwrap_or(0), Ordering::Relaxed);
             sifted.extend(freed.map(|_| channel.clone()));
             !whole

@@ -162,9 +162,12 @@ impl Window {
             }
             ReadFrom::Before(offset) => {
                 let end = (offset.saturating_sub(1).max(low) - low).min(len as u64) as usize;
-                let _ = self.entries.range(..end).enumerate().rev().all(|(index, message)| {
-                    take((low + 1 + index as u64, message))
-                });
+                let _ = self
+                    .entries
+                    .range(..end)
+                    .enumerate()
+                    .rev()
+                    .all(|(index, message)| take((low + 1 + index as u64, message)));
             }
         }
         page

@@ -20,13 +20,12 @@ const LOOK: Duration = Duration::from_millis(250);
 
 /// Arguments of `hubbub erase`.
 #[derive(clap::Args, Debug)]
-#[group(id = "whom", required = true, multiple = false)]
 pub(super) struct Args {
     /// The user.
-    #[arg(group = "whom")]
+    #[arg(required_unless_present = "again", conflicts_with = "again")]
     user: Option<UserId>,
     /// Everybody who was erased before and is there again, as after a restore from a backup.
-    #[arg(long, group = "whom")]
+    #[arg(long)]
     again: bool,
     /// What GET /v1/proofs has answered before the restore: proofs that came after the backup.
     #[arg(long, requires = "again", value_name = "FILE")]

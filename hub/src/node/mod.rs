@@ -54,8 +54,9 @@ const HANDSHAKES: usize = 8_192;
 const HANDSHAKES_PER_ADDRESS: u32 = 2_048;
 /// Files that a process needs beside its connections.
 const SPARE_FILES: usize = 256;
-/// What sockets and the roster may take to learn that somebody is gone, beside the grace of presence, in milliseconds.
-const ABSENT_MS: u64 = 500;
+/// What a goodbye to a socket that does not answer and the news for the roster may take beside the grace of presence, in
+/// milliseconds.
+const ABSENT_MS: u64 = 2_500;
 /// How often a drain looks whether everybody has gone.
 const DRAIN_LOOK: Duration = Duration::from_millis(20);
 /// What is left of the deadline for the last goodbyes; of a short one a quarter.

@@ -154,6 +154,11 @@ impl House {
         }
     }
 
+    /// The last lines of what the hub has said.
+    pub(crate) fn log_tail(&self) -> String {
+        self.hub.log_tail()
+    }
+
     fn file(&self) -> PathBuf {
         self.folder.path().join("hubbub.db")
     }
@@ -198,17 +203,22 @@ impl House {
             redis_keys(redis, words, &mut searched);
             return searched;
         }
+        // Vacuumed: pages of the file itself may hold traces between their rows until then, as docs/OPERATIONS.md says.
         let compact = self.back_up("searched.db");
-        for file in [self.file(), PathBuf::from(format!("{}-wal", text(&self.file()))), compact.clone()] {
-            let Ok(bytes) = fs::read(&file) else { continue };
-            searched.rows += (bytes.len() as u64).div_ceil(4_096);
-            for word in words {
-                let found = bytes.windows(word.len()).position(|window| window.eq_ignore_ascii_case(word.as_bytes()));
-                searched.hits.extend(found.map(|at| {
-                    let around = &bytes[at.saturating_sub(200)..(at + 200).min(bytes.len())];
-                    format!("{word} in {} at {at}: {}", file.display(), String::from_utf8_lossy(around))
-                }));
-            }
+        let bytes = fs::read(&compact).expect("read");
+        searched.rows += (bytes.len() as u64).div_ceil(4_096);
+        for word in words {
+            let found = bytes
+                .windows(word.len())
+                .enumerate()
+                .filter(|(_, window)| window.eq_ignore_ascii_case(word.as_bytes()));
+            searched.hits.extend(found.map(|(at, _)| {
+                let around = &bytes[at.saturating_sub(200)..(at + 200).min(bytes.len())];
+                format!(
+                    "{word} at {at}: {}",
+                    String::from_utf8_lossy(around).replace(|char: char| char.is_control(), ".")
+                )
+            }));
         }
         fs::remove_file(compact).expect("removed");
         searched
@@ -218,8 +228,10 @@ impl House {
 /// Every column of every table, as text. Tables are asked for by the superuser, whom no wall holds.
 fn postgres_rows(postgres: &Postgres, words: &[&str], searched: &mut Searched) {
     let sql = |sql: &str| postgres.psql(sql).expect("answered");
-    let tables = sql("SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace \
-         WHERE c.relkind = 'r' AND n.nspname = 'hubbub'");
+    let tables = sql(
+        "SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace \
+         WHERE c.relkind = 'r' AND n.nspname = 'hubbub'",
+    );
     for table in tables.lines() {
         searched.rows += sql(&format!("SELECT count(*) FROM {table}")).trim().parse::<u64>().expect("a number");
         for word in words {
@@ -245,7 +257,9 @@ fn redis_keys(redis: &Standalone, words: &[&str], searched: &mut Searched) {
             other => panic!("{key} is a {other}"),
         };
         let all = format!("{key} {value}").to_lowercase();
-        searched.hits.extend(words.iter().filter(|word| all.contains(**word)).map(|word| format!("{word} in {key}: {value}")));
+        searched
+            .hits
+            .extend(words.iter().filter(|word| all.contains(**word)).map(|word| format!("{word} in {key}: {value}")));
     }
 }
 

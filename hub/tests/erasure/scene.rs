@@ -24,7 +24,8 @@ pub(crate) struct Scene {
 
 /// Plays it. `more` rooms have messages of everybody beside it.
 pub(crate) async fn play(house: &House, more: usize) -> (Scene, RawConnection) {
-    let room = |name: &str, kind: &str, by: &str| json!({"channel": name, "kind": kind, "name": format!("room of {by}")});
+    let room =
+        |name: &str, kind: &str, by: &str| json!({"channel": name, "kind": kind, "name": format!("room of {by}")});
     house.op(Some(ULLA), "create", room("room:hers", "public", "her")).await;
     house.op(Some("bob"), "create", room("room:his", "private", "him")).await;
     house.op(Some("bob"), "create", room("room:strict", "public", "him")).await;
@@ -69,7 +70,8 @@ async fn talk(house: &House) -> Scene {
     let attachment = json!({
         "id": "f1", "name": format!("{WORD}.png"), "type": "image/png", "size": 7, "url": format!("https://files.example/{ULLA}/1")
     });
-    say(house, ULLA, json!({"text": format!("{WORD} for @carol"), "reply_to": liked, "attachments": [attachment]})).await;
+    say(house, ULLA, json!({"text": format!("{WORD} for @carol"), "reply_to": liked, "attachments": [attachment]}))
+        .await;
     say(house, ULLA, json!({"text": format!("{WORD} in a thread"), "thread": liked})).await;
     say(house, "bob", json!({"text": format!("{STAYS} in her thread"), "thread": root})).await;
     let gone = say(house, ULLA, json!({"text": format!("{WORD} and gone")})).await;
@@ -78,10 +80,22 @@ async fn talk(house: &House) -> Scene {
         "text": format!("{STAYS} @{ULLA}, bold"), "entities": [{"kind": "bold", "from": STAYS.len() + 3 + ULLA.len() + 1, "to": STAYS.len() + 3 + ULLA.len() + 5}]
     })).await;
     let versions = say(house, "carol", json!({"text": format!("{STAYS} @{ULLA} first")})).await;
-    house.op(Some("carol"), "edit", json!({"channel": "room:hers", "message": versions, "text": format!("{STAYS} @{ULLA} again")})).await;
-    house.op(None, "unfurl", json!({"channel": "room:hers", "message": mention, "unfurls": [
-        {"url": format!("https://people.example/{ULLA}"), "title": format!("about {ULLA}"), "description": ""}
-    ]})).await;
+    house
+        .op(
+            Some("carol"),
+            "edit",
+            json!({"channel": "room:hers", "message": versions, "text": format!("{STAYS} @{ULLA} again")}),
+        )
+        .await;
+    house
+        .op(
+            None,
+            "unfurl",
+            json!({"channel": "room:hers", "message": mention, "unfurls": [
+                {"url": format!("https://people.example/{ULLA}"), "title": format!("about {ULLA}"), "description": ""}
+            ]}),
+        )
+        .await;
     say(house, "bob", json!({"text": format!("{STAYS} @{ULLA} hidden"), "thread": root})).await;
     for (user, emoji) in [(ULLA, "👍"), ("carol", "👍"), (ULLA, "🎉")] {
         house.op(Some(user), "react", json!({"channel": "room:hers", "message": liked, "emoji": emoji})).await;
@@ -100,13 +114,29 @@ async fn keep_order(house: &House, scene: &Scene) {
     house.op(Some(ULLA), "pin", json!({"channel": "room:hers", "message": scene.root, "pinned": true})).await;
     house.op(Some(ULLA), "update", json!({"channel": "room:hers", "topic": format!("ask @{ULLA}")})).await;
     house.op(Some(ULLA), "filters", json!({"channel": "room:hers", "words": ["foul", ULLA]})).await;
-    house.op(Some(ULLA), "mute", json!({"channel": "room:hers", "user": "carol", "reason": format!("{WORD} is why")})).await;
+    house
+        .op(Some(ULLA), "mute", json!({"channel": "room:hers", "user": "carol", "reason": format!("{WORD} is why")}))
+        .await;
     house.op(Some(ULLA), "mute", json!({"channel": "room:hers", "user": "carol", "until": null})).await;
     house.op(Some(ULLA), "add", json!({"channel": "room:hers", "users": ["dora"]})).await;
     house.op(Some(ULLA), "invite", json!({"channel": "room:his", "user": "dora"})).await;
-    house.op(Some(ULLA), "report", json!({"channel": "room:hers", "message": scene.liked, "reason": format!("{WORD} was rude")})).await;
-    let report = house.op(Some("bob"), "report", json!({"channel": "room:hers", "message": scene.root, "reason": format!("@{ULLA} is rude")})).await;
-    house.op(Some(ULLA), "resolve", json!({"channel": "room:hers", "report": report["report"], "action": "dismissed"})).await;
+    house
+        .op(
+            Some(ULLA),
+            "report",
+            json!({"channel": "room:hers", "message": scene.liked, "reason": format!("{WORD} was rude")}),
+        )
+        .await;
+    let report = house
+        .op(
+            Some("bob"),
+            "report",
+            json!({"channel": "room:hers", "message": scene.root, "reason": format!("@{ULLA} is rude")}),
+        )
+        .await;
+    house
+        .op(Some(ULLA), "resolve", json!({"channel": "room:hers", "report": report["report"], "action": "dismissed"}))
+        .await;
     house.op(Some(ULLA), "join", json!({"channel": "room:strict"})).await;
     house.op(Some(ULLA), "send", json!({"channel": "room:strict", "text": format!("{WORD} once")})).await;
     house.op(Some("bob"), "configure", json!({"channel": "room:strict", "slow_mode_s": 1})).await;
@@ -119,26 +149,35 @@ async fn read_on(house: &House, scene: &Scene) {
     house.op(Some(ULLA), "follow", json!({"channel": "room:hers", "thread": scene.liked, "following": false})).await;
     house.op(Some(ULLA), "notify", json!({"channel": "room:his", "level": "mentions"})).await;
     house.op(Some(ULLA), "dnd", json!({"until": now_ms() + 1_000})).await;
-    let (status, answer) = house.call("POST", &format!("/v1/users/{ULLA}/notify"), Some(json!({"data": {"hi": WORD}}))).await;
+    let (status, answer) =
+        house.call("POST", &format!("/v1/users/{ULLA}/notify"), Some(json!({"data": {"hi": WORD}}))).await;
     assert_eq!(status, 200, "{answer}");
     // Notices are given in the background: those of her are in the inboxes of others.
-    house.until("carol has a notice", async || {
-        let inbox = house.op(Some("carol"), "inbox", json!({})).await;
-        inbox["notices"].as_array().is_some_and(|notices| notices.iter().any(|notice| notice["from"] == ULLA))
-    }).await;
-    house.until("dora is told of her report", async || house.op(Some(ULLA), "inbox", json!({})).await["person"]["unread"].as_u64() > Some(2)).await;
+    house
+        .until("carol has a notice", async || {
+            let inbox = house.op(Some("carol"), "inbox", json!({})).await;
+            inbox["notices"].as_array().is_some_and(|notices| notices.iter().any(|notice| notice["from"] == ULLA))
+        })
+        .await;
+    house
+        .until("dora is told of her report", async || {
+            house.op(Some(ULLA), "inbox", json!({})).await["person"]["unread"].as_u64() > Some(2)
+        })
+        .await;
 }
 
 /// What has nothing to do with rooms: durable channels, windows, presence.
-async fn plain_channels(house: &House) -> RawConnection {
+pub(crate) async fn plain_channels(house: &House) -> RawConnection {
     let mut socket = house.socket(ULLA).await;
     for (number, channel) in ["chat:lobby", "live:score", "room:hers", "room:his"].into_iter().enumerate() {
         let subscribe = json!({"type": "subscribe", "id": number + 1, "channel": channel, "presence": true});
         socket.send_text(subscribe.to_string()).await.expect("sent");
     }
-    let publish = |id: u32, channel: &str, key: &str| json!({
-        "type": "publish", "id": id, "channel": channel, "data": {"words": WORD, "by": ULLA}, "key": key, "conflate_key": format!("of/{ULLA}")
-    });
+    let publish = |id: u32, channel: &str, key: &str| {
+        json!({
+            "type": "publish", "id": id, "channel": channel, "data": {"words": WORD, "by": ULLA}, "key": key, "conflate_key": format!("of/{ULLA}")
+        })
+    };
     for (id, channel) in [(10, "chat:lobby"), (11, "live:score"), (12, "chat:lobby"), (13, "live:score")] {
         socket.send_text(publish(id, channel, &format!("{ULLA}/{id}")).to_string()).await.expect("sent");
     }

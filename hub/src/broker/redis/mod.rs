@@ -157,7 +157,11 @@ impl Broker for RedisBroker {
         let mut sifted = Vec::new();
         for channel in names.iter().filter_map(|name| names::channel_of(name, tenant)) {
             let whole = sieve(&channel.channel, None);
-            let gone = if whole { window::sift(redis, &channel, &[]).await? } else { self.sift_one(&channel, &*sieve).await? };
+            let gone = if whole {
+                window::sift(redis, &channel, &[]).await?
+            } else {
+                self.sift_one(&channel, &*sieve).await?
+            };
             if gone > 0 {
                 sifted.push(channel);
             }

@@ -22,7 +22,8 @@ pub(super) fn window(redis: &Redis, channel: &ChannelKey) -> [String; 3] {
 pub(super) fn windows(redis: &Redis, tenant: &TenantId) -> String {
     let prefix = redis.settings().prefix.chars();
     // Names of tenants have no sign that stands for others.
-    let prefix: String = prefix.flat_map(|char| ['\\', char].into_iter().skip(usize::from(char.is_alphanumeric()))).collect();
+    let prefix: String =
+        prefix.flat_map(|char| ['\\', char].into_iter().skip(usize::from(char.is_alphanumeric()))).collect();
     format!("{prefix}:win:{{b*}}:{tenant}/*")
 }
 

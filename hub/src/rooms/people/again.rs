@@ -3,8 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use hubbub_persistence::records::{Kind, List, Look};
 use hubbub_persistence::Entry;
+use hubbub_persistence::records::{Kind, List, Look};
 use hubbub_protocol::channel::{ChannelKey, UserId};
 use serde::{Deserialize, Serialize};
 
@@ -27,7 +27,8 @@ impl Rooms {
     /// One step of the look for those who are there again.
     pub(super) async fn again_step(&self, home: &ChannelKey, row: &mut JobRow) -> Result<Step, RoomError> {
         if row.pass == 0 {
-            (row.pass, row.known, row.place) = (1, self.count_channels(&home.tenant).await?, Place::start(&home.tenant));
+            (row.pass, row.known, row.place) =
+                (1, self.count_channels(&home.tenant).await?, Place::start(&home.tenant));
             return Ok(Step::More);
         }
         let mut people = BTreeSet::new();

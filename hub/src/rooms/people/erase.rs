@@ -89,7 +89,8 @@ impl Rooms {
         records: Vec<Record>,
         row: &mut JobRow,
     ) -> Result<(), RoomError> {
-        let keys: Vec<_> = records.into_iter().filter(|record| concerns(name, record)).map(|record| record.key).collect();
+        let keys: Vec<_> =
+            records.into_iter().filter(|record| concerns(name, record)).map(|record| record.key).collect();
         for keys in keys.chunks(AT_ONCE) {
             let scrub = Scrub::new(home.clone(), name.clone(), keys.to_vec(), self.clock.now_ms(), self.id());
             let acted = self.records.act(Arc::new(scrub)).await?;

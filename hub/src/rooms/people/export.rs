@@ -55,7 +55,8 @@ impl Rooms {
     pub(super) async fn export_step(&self, home: &ChannelKey, row: &mut JobRow) -> Result<Step, RoomError> {
         let name = Name::new(row.user.clone().ok_or(RoomError::Internal)?);
         let (lines, done) = if row.pass == 0 {
-            (row.pass, row.known, row.place) = (1, self.count_channels(&home.tenant).await?, Place::start(&home.tenant));
+            (row.pass, row.known, row.place) =
+                (1, self.count_channels(&home.tenant).await?, Place::start(&home.tenant));
             (self.window_lines(&home.tenant, &name).await?, false)
         } else {
             match self.lines(&home.tenant, &name, &mut row.place).await? {
@@ -91,7 +92,9 @@ impl Rooms {
                 let (entries, next) = if room { (Vec::new(), None) } else { self.entries(&channel, after).await? };
                 place.log_read(next);
                 let lines = entries.iter().filter_map(|entry| match entry {
-                    Entry::Message(message) if own || name.is(message.from.as_ref()) => Some(of_message("log_messages", message)),
+                    Entry::Message(message) if own || name.is(message.from.as_ref()) => {
+                        Some(of_message("log_messages", message))
+                    }
                     Entry::Message(_) | Entry::Tombstone { .. } => None,
                 });
                 Ok(Some((lines.collect(), next.is_none())))

@@ -172,7 +172,14 @@ impl Change {
     }
 
     /// The end, with a proof where there is one to be.
-    pub(super) fn end(home: ChannelKey, row: &JobRow, proof: Option<&Proof>, seen: u64, now: u64, id: MessageId) -> Self {
+    pub(super) fn end(
+        home: ChannelKey,
+        row: &JobRow,
+        proof: Option<&Proof>,
+        seen: u64,
+        now: u64,
+        id: MessageId,
+    ) -> Self {
         let put = std::iter::once(row.record(&home)).chain(proof.map(|proof| proof.record(&home))).collect();
         Self { home: [home], job: row.id, seen: Some(seen), due: None, put, time: now, id }
     }

@@ -113,23 +113,15 @@ impl Rooms {
         }
         let home = home_of(tenant);
         for proof in proofs {
-            let bring = Replace::new(
-                proof_key(&home, &proof.hash),
-                Some(proof.record(&home)),
-                self.clock.now_ms(),
-                self.id(),
-            );
+            let bring =
+                Replace::new(proof_key(&home, &proof.hash), Some(proof.record(&home)), self.clock.now_ms(), self.id());
             self.records.act(Arc::new(bring)).await?;
         }
         Ok(())
     }
 
     /// Hands windows of a tenant, and their messages, to somebody who says which of them go. Answers from which some went.
-    async fn sift(
-        &self,
-        tenant: &TenantId,
-        sieve: Arc<Sieve>,
-    ) -> Result<Vec<ChannelKey>, RoomError> {
+    async fn sift(&self, tenant: &TenantId, sieve: Arc<Sieve>) -> Result<Vec<ChannelKey>, RoomError> {
         self.broker.sift(tenant, sieve).await.map_err(|error| {
             tracing::info!(%error, "windows can not be asked now");
             RoomError::Unavailable { retry_after_ms: 1_000 }

@@ -104,7 +104,9 @@ impl Name {
             .map(|entity| entity.from..entity.to)
             .collect();
         let mut places = self.places(text);
-        places.retain(|place| !others.iter().any(|other| other.start <= units(place.start) && units(place.end) <= other.end));
+        places.retain(|place| {
+            !others.iter().any(|other| other.start <= units(place.start) && units(place.end) <= other.end)
+        });
         let moved: Vec<Range<u32>> = places.iter().map(|place| units(place.start)..units(place.end)).collect();
         *text = without(text, &places);
         entities.retain(|entity| !matches!(&entity.mark, Mark::Mention { user } if user == &self.0));
@@ -197,7 +199,9 @@ mod tests {
 
     #[test]
     fn a_short_id_counts_where_it_is_marked_and_a_long_one_wherever_it_stands() {
-        for (text, named) in [("hi @ada!", true), ("ada", false), ("ask user:ada", true), ("@adam", false), ("@ada-b", false)] {
+        for (text, named) in
+            [("hi @ada!", true), ("ada", false), ("ask user:ada", true), ("@adam", false), ("@ada-b", false)]
+        {
             assert_eq!(name("ada").in_text(text), named, "{text}");
         }
         assert!(name("ada").in_name("ada") && name("ada").in_name("user/ada"));
@@ -241,8 +245,12 @@ mod tests {
         ];
         name("ada").said(&mut text, &mut entities);
         assert_eq!(text, "😀 @someone, bold @bob @ada.x");
-        let expected =
-            vec![mark(Mark::Italic, 0, 12), mark(Mark::Bold, 13, 17), mark(of("bob"), 18, 22), mark(of("ada.x"), 23, 29)];
+        let expected = vec![
+            mark(Mark::Italic, 0, 12),
+            mark(Mark::Bold, 13, 17),
+            mark(of("bob"), 18, 22),
+            mark(of("ada.x"), 23, 29),
+        ];
         assert_eq!(entities, expected);
     }
 }

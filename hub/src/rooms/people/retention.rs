@@ -4,12 +4,12 @@
 use std::sync::Arc;
 
 use hubbub_persistence::records::{Act, Kind, List, Look, Question, Record, RecordKey, Stop, Verdict, View};
-use hubbub_protocol::channel::{ChannelKey, UserId};
+use hubbub_protocol::channel::ChannelKey;
 use hubbub_protocol::room::{Mark, NEVER};
 use hubbub_protocol::{Key, MessageId};
 
 use crate::rooms::error::RoomError;
-use crate::rooms::rows::{EVERYBODY, PostRow, RoomRow, mention_group, read, room_key};
+use crate::rooms::rows::{EVERYBODY, PostRow, RoomRow, mention_group, mention_key, post_key, read, room_key};
 use crate::rooms::service::Rooms;
 
 /// Messages that one act lets go.
@@ -60,41 +60,49 @@ struct Expire {
 }
 
 impl Expire {
-    fn message(&self, view: &mut View<'_>, room: &mut RoomRow, key: &RecordKey) -> Result<(), Stop> {
+    /// The messages, with what hangs on them loaded: all in one round, since an act has few.
+    fn posts(&self, view: &mut View<'_>) -> Result<Vec<PostRow>, Stop> {
         let home = &self.home[0];
-        let Some(record) = view.get(key)? else { return Ok(()) };
-        let row: PostRow = read(&record).map_err(Stop::Refused)?;
-        for kind in [Kind::Version, Kind::Reaction] {
-            for record in view.group(home, kind, &row.post.id.to_string())? {
-                view.remove(record.key);
-            }
-        }
-        let named = row.post.entities.iter().filter_map(|entity| match &entity.mark {
-            Mark::Mention { user } => Some(Some(user)),
-            Mark::MentionAll => Some(None),
-            _ => None,
+        let groups = self.keys.iter().flat_map(|key| {
+            let group = |kind| Question::Group { home: home.clone(), kind, group: key.key.clone() };
+            [group(Kind::Version), group(Kind::Reaction)]
         });
-        for user in named {
-            self.mention(view, &row, user)?;
+        view.want(self.keys.iter().cloned().chain([room_key(home)]).map(Question::Key).chain(groups))?;
+        let mut posts = Vec::new();
+        for key in &self.keys {
+            posts.extend(view.get(key)?.as_ref().map(read::<PostRow>).transpose().map_err(Stop::Refused)?);
         }
-        room.room.pins.retain(|pin| *pin != row.post.id);
-        room.room.last = room.room.last.take().filter(|last| last.id != row.post.id);
-        view.remove(key.clone());
-        Ok(())
+        Ok(posts)
     }
 
-    /// A mention goes with its message, but for the last one of somebody: it knows how many there were.
-    fn mention(&self, view: &mut View<'_>, row: &PostRow, user: Option<&UserId>) -> Result<(), Stop> {
+    /// Mentions that go with these messages: all but the last one of somebody, which knows how many there were.
+    fn mentions(&self, view: &mut View<'_>, posts: &[PostRow]) -> Result<Vec<RecordKey>, Stop> {
         let home = &self.home[0];
-        let group = user.map_or_else(|| EVERYBODY.to_owned(), |user| mention_group(user, row.post.thread));
-        let last = view.last(home, Kind::Mention, &group, NEVER)?;
-        if let Some(mention) = view.last(home, Kind::Mention, &group, row.post.ordinal)?
-            && mention.at == row.post.ordinal
-            && last.is_some_and(|last| last.key != mention.key)
-        {
-            view.remove(mention.key);
+        let of_post = |row: &PostRow| {
+            let group = |mark: &Mark| match mark {
+                Mark::Mention { user } => Some(mention_group(user, row.post.thread)),
+                Mark::MentionAll => Some(EVERYBODY.to_owned()),
+                _ => None,
+            };
+            let groups = row.post.entities.iter().filter_map(move |entity| group(&entity.mark));
+            groups.map(|group| (mention_key(home, &group, row.post.ordinal), group)).collect::<Vec<_>>()
+        };
+        let mentions: Vec<(RecordKey, String)> = posts.iter().flat_map(of_post).collect();
+        let last = |group: &String| Question::Last {
+            home: home.clone(),
+            kind: Kind::Mention,
+            group: group.clone(),
+            at: NEVER,
+        };
+        view.want(mentions.iter().flat_map(|(key, group)| [Question::Key(key.clone()), last(group)]))?;
+        let mut go = Vec::new();
+        for (key, group) in mentions {
+            let last = view.last(home, Kind::Mention, &group, NEVER)?;
+            if last.is_some_and(|last| last.key != key) {
+                go.push(key);
+            }
         }
-        Ok(())
+        Ok(go)
     }
 }
 
@@ -124,16 +132,25 @@ impl Act for Expire {
     }
 
     fn decide(&self, view: &mut View<'_>) -> Result<Verdict, Stop> {
-        let name = room_key(&self.home[0]);
-        view.want(self.keys.iter().cloned().chain([name.clone()]).map(Question::Key))?;
-        let Some(room) = view.get(&name)? else { return Ok(Verdict::default()) };
+        let home = &self.home[0];
+        let posts = self.posts(view)?;
+        let mentions = self.mentions(view, &posts)?;
+        let Some(room) = view.get(&room_key(home))? else { return Ok(Verdict::default()) };
         let before: RoomRow = read(&room).map_err(Stop::Refused)?;
-        let mut room = before.clone();
-        for key in &self.keys {
-            self.message(view, &mut room, key)?;
+        let mut row = before.clone();
+        for PostRow { post, .. } in &posts {
+            for kind in [Kind::Version, Kind::Reaction] {
+                for record in view.group(home, kind, &post.id.to_string())? {
+                    view.remove(record.key);
+                }
+            }
+            view.remove(post_key(home, post.id));
+            row.room.pins.retain(|pin| *pin != post.id);
+            row.room.last = row.room.last.take().filter(|last| last.id != post.id);
         }
-        if room != before {
-            view.put(room.record(&self.home[0]));
+        mentions.into_iter().for_each(|key| view.remove(key));
+        if row != before {
+            view.put(row.record(home));
         }
         Ok(Verdict::default())
     }

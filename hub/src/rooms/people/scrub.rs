@@ -87,7 +87,13 @@ impl Act for Scrub {
     fn decide(&self, view: &mut View<'_>) -> Result<Verdict, Stop> {
         let related = self.keys.iter().filter_map(|key| self.reacted(key));
         let keys: Vec<_> = self.keys.iter().cloned().chain(related).chain([room_key(&self.home[0])]).collect();
-        view.want(keys.into_iter().map(Question::Key))?;
+        // What hangs on messages, in the same round: an act has few.
+        let messages = self.keys.iter().filter(|key| key.kind == Kind::Message);
+        let groups = messages.flat_map(|key| {
+            let group = |kind| Question::Group { home: key.home.clone(), kind, group: key.key.clone() };
+            [group(Kind::Version), group(Kind::Reaction)]
+        });
+        view.want(keys.into_iter().map(Question::Key).chain(groups))?;
         let mut scene = Scene { scrub: self, view, verdict: Verdict::default(), counts: Counts::new() };
         for key in &self.keys {
             if let Some(record) = scene.view.get(key)?

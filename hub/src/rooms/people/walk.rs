@@ -118,7 +118,11 @@ impl Rooms {
     }
 
     /// A page of a log, and behind which offset the next one is; `None` at the end.
-    pub(super) async fn entries(&self, channel: &ChannelKey, after: u64) -> Result<(Vec<Entry>, Option<u64>), RoomError> {
+    pub(super) async fn entries(
+        &self,
+        channel: &ChannelKey,
+        after: u64,
+    ) -> Result<(Vec<Entry>, Option<u64>), RoomError> {
         let page = self.store.read(channel, ReadFrom::After(after), MESSAGES, BYTES).await?;
         let next = page.entries.last().map(Entry::offset).filter(|_| page.more);
         Ok((page.entries, next))

@@ -23,7 +23,7 @@ const LOOK: Duration = Duration::from_millis(50);
 /// What the hub keeps its data in.
 enum Backends {
     Sqlite,
-    Servers { postgres: Postgres, redis: Standalone },
+    Servers(Box<(Postgres, Standalone)>),
 }
 
 pub(crate) struct House {
@@ -51,7 +51,7 @@ impl House {
         let redis = Standalone::start(redis::Options::default()).expect("Redis starts");
         let postgres = Postgres::start(postgres::Options::default()).expect("Postgres starts");
         let (redis_url, owner, url) = (redis.url(), postgres.owner_url(), postgres.url());
-        Self::start(Backends::Servers { postgres, redis }, |options| {
+        Self::start(Backends::Servers(Box::new((postgres, redis))), |options| {
             options
                 .env("HUBBUB_REDIS__URL", &redis_url)
                 .env("HUBBUB_STORE__POSTGRES_MIGRATE_URL", &owner)
@@ -70,7 +70,7 @@ impl House {
             .env("HUBBUB_LIMITS__PRESENCE_LEASE_MS", "1000")
             .env("HUBBUB_NODE__SHARDS", "2");
         let options = set_up(options);
-        if matches!(backends, Backends::Servers { .. }) {
+        if matches!(backends, Backends::Servers(_)) {
             hub::run(&options, &["migrate", "--dev"]).expect("the tables are made");
         }
         let hub = Hub::start(options.clone()).expect("a hub starts");
@@ -198,7 +198,8 @@ impl House {
     /// Searches everything that is stored for words.
     pub(crate) fn search(&mut self, words: &[&str]) -> Searched {
         let mut searched = Searched::default();
-        if let Backends::Servers { postgres, redis } = &self.backends {
+        if let Backends::Servers(servers) = &self.backends {
+            let (postgres, redis) = &**servers;
             postgres_rows(postgres, words, &mut searched);
             redis_keys(redis, words, &mut searched);
             return searched;

@@ -2,8 +2,12 @@
 //! restore from a backup does not bring them back. Method: a scene in which she did everything there is to do, then a search through
 //! every row of the database, every key of Redis, the bytes of the file, and what the hub answers.
 
+#![expect(clippy::print_stdout, reason = "the figure of the show is printed")]
+
 mod house;
 mod scene;
+
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use house::{House, Searched};
 use scene::{STAYS, Scene, ULLA, WORD};
@@ -42,7 +46,7 @@ async fn sqlite_forgets_and_forgets_again_after_a_restore() {
     // The window went with the node.
     everything_is_right(&house, &scene, &PLAIN[..1]).await;
     searched.rows += demand_nothing(house.search(&[ULLA, WORD])).rows;
-    println!("erasure over SQLite: {} pages searched, hits {}", searched.rows, searched.hits.len());
+    figure(&searched);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -58,7 +62,14 @@ async fn postgres_and_redis_forget() {
     socket_is_closed_by_erasure(&house, socket).await;
     everything_is_right(&house, &scene, PLAIN).await;
     let searched = demand_nothing(house.search(&[ULLA, WORD]));
-    println!("erasure over Postgres and Redis: {} rows and keys searched, hits {}", searched.rows, searched.hits.len());
+    figure(&searched);
+}
+
+/// The figure of the show: of all tests of this process so far.
+fn figure(searched: &Searched) {
+    static ROWS: AtomicU64 = AtomicU64::new(0);
+    let rows = ROWS.fetch_add(searched.rows, Ordering::Relaxed) + searched.rows;
+    println!("figure: {rows} rows, keys and pages searched after an erasure, hits {}", searched.hits.len());
 }
 
 fn demand_nothing(searched: Searched) -> Searched {

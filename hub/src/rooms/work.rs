@@ -51,6 +51,9 @@ pub struct NoticeDraft {
 
 /// Works for as long as the node lives.
 pub async fn follow(rooms: Rooms) {
+    if let Err(error) = rooms.look_after_restore().await {
+        tracing::warn!(%error, "nobody looks whether the store was restored; `hubbub erase --again` does");
+    }
     let mut ticks = interval(LOOK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -85,6 +88,8 @@ impl Rooms {
         // Done by another node meanwhile.
         let Some(record) = looked.keys.into_iter().next().flatten() else { return Ok(()) };
         let done = match read::<TaskRow>(&record) {
+            // A job goes on by itself, and ends its task.
+            Ok(TaskRow::Job { job }) => return self.take_job(key.home, &record, job).await,
             Ok(task) => self.work_at(&key, &record, task).await,
             Err(_) => Ok(None),
         };
@@ -129,6 +134,7 @@ impl Rooms {
                 Ok(None)
             }
             TaskRow::Send { user, request } => self.send_for(&key.home, user, request).await.map(|()| None),
+            TaskRow::Job { .. } => Ok(None),
             TaskRow::Webhook { user, notice, tries } => {
                 let away = tries > 0 || self.is_away(&key.home).await?;
                 Ok(if away { self.tell(key, record, user, *notice, tries).await } else { None })

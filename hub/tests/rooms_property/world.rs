@@ -68,6 +68,7 @@ impl World {
         let roster = Arc::new(MemoryRoster::new(board, broker.clone()));
         let presence = Presence::start(roster, broker.clone(), clock.clone(), presence::Settings::of(&limits));
         let rooms = Rooms::new(Parts {
+            store: store.clone(),
             records: Arc::new(OfTenant { records: backend.records.clone(), tenant: tenant.clone() }),
             broker: broker.clone(),
             control,
@@ -76,6 +77,7 @@ impl World {
             presence,
             platforms: Arc::new(Platforms::new(HashMap::new()).expect("a client")),
             clock: clock.clone(),
+            absent_ms: 0,
         });
         let service = service(&tenant);
         Self { rooms, store, tenant, clock, service, broker, told }

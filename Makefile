@@ -237,6 +237,13 @@ show-ghosts: needs-test ## kill -9 of a node, 10 rounds: its users are gone afte
 show-revocation: needs-test ## From API call to closed socket on another node: p99 below 1 s, below 6 s with a dead broker link
 	HUBBUB_REVOCATION_TRIES=200 HUBBUB_REVOCATION_DEAF_TRIES=5 $(TORTURE) known_everywhere -- --nocapture
 
+# ROOMS belongs to the erasure: in how many rooms beside the scene everybody talks.
+ROOMS := 40
+
+.PHONY: show-erasure
+show-erasure: needs-test ## A user who did everything is erased: every row, key and page is searched, also after a restore, hits 0
+	HUBBUB_ERASURE_ROOMS=$(ROOMS) scripts/show.sh cargo test --release -p hubbub --test erasure -- --nocapture --test-threads 1
+
 .PHONY: show-hostile
 show-hostile: ## What a hostile peer sends: 1,000,000 random byte strings in process, 20,000 over sockets
 	HUBBUB_HOSTILE_STRINGS=1000000 cargo test --release -p hubbub --test hostile -- --nocapture

@@ -204,6 +204,10 @@ impl Store for GuardedStore {
         self.guarded(self.inner.expire(channel, retention, now_ms)).await
     }
 
+    async fn forget_channel(&self, channel: &ChannelKey) -> Result<bool, StoreError> {
+        self.guarded(self.inner.forget_channel(channel)).await
+    }
+
     async fn channels(
         &self,
         tenant: &TenantId,

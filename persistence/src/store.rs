@@ -68,6 +68,11 @@ pub trait Store: Send + Sync + 'static {
     /// many entries went, so that the caller asks again until it is none.
     async fn expire(&self, channel: &ChannelKey, retention: Retention, now_ms: u64) -> Result<u64, StoreError>;
 
+    /// Forgets a channel as if it had never been: its log, its keys, its epochs, its name. Records are not its business. Does
+    /// a bounded amount of work; answers whether it is gone, so that the caller asks again until it is. Whoever appends to it
+    /// later begins with the offset 1.
+    async fn forget_channel(&self, channel: &ChannelKey) -> Result<bool, StoreError>;
+
     /// Channels of a tenant that have a log, by name, after `after`; at most `limit`.
     async fn channels(
         &self,

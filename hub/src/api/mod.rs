@@ -2,7 +2,7 @@
 //!
 //! Read in this order: connections (`serve`), what every request goes through (`bounds`), who calls (`caller`) with what
 //! (`request`); publishing one message (`publish`) and many (`many`); asking (`channels`, `history`, `connections`, `node`);
-//! acting (`rooms`, `users`, `tokens`); what operators and their tools look at (`health`), and the description of it all (`openapi`).
+//! acting (`rooms`, `users`, `people`, `tokens`); what operators and their tools look at (`health`), and the description of it all (`openapi`).
 
 mod serve;
 
@@ -18,6 +18,7 @@ mod connections;
 mod history;
 mod node;
 
+mod people;
 mod rooms;
 mod tokens;
 mod users;
@@ -124,6 +125,12 @@ fn routes(limits: &Limits) -> OpenApiRouter<Api> {
         .routes(routes!(history::erase))
         .routes(routes!(rooms::act))
         .routes(routes!(users::disconnect))
+        .routes(routes!(people::export))
+        .routes(routes!(people::erase))
+        .routes(routes!(people::again))
+        .routes(routes!(people::show))
+        .routes(routes!(people::result))
+        .routes(routes!(people::proofs))
         .routes(routes!(tokens::revoke))
         .routes(routes!(connections::list))
         .routes(routes!(node::show))

@@ -18,7 +18,7 @@ use crate::transport::{room_key, room_origin};
 /// `publish`, moderation and administration need `admin`. With `as` the service acts for a user, within that user's rights;
 /// without it the service itself acts, above all roles.
 #[utoipa::path(
-    post, path = "/v1/rooms/{op}", tag = "rooms", operation_id = "rooms", security(("api_key" = ["read", "publish", "admin"])),
+    post, path = "/v1/rooms/{op}", tag = "rooms", operation_id = "rooms", security(("api_key" = ["read"])),
     params(
         ("op" = String, Path, description = "The operation, e.g. `send`."),
         ("Idempotency-Key" = Option<String>, Header, description = "The key, instead of `key` in the body."),

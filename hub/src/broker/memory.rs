@@ -7,11 +7,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use async_trait::async_trait;
 use hubbub_persistence::{Append, Appended, Continuity, Head, Page, ReadFrom};
 use hubbub_protocol::channel::ChannelKey;
-use hubbub_protocol::{Epoch, Position};
+use hubbub_protocol::{Epoch, Position, TenantId};
 use rand::RngExt;
 
 use super::window::Window;
-use super::{Broker, BrokerError, Content, Envelope, Inbox, Link, Scope, lane_of};
+use super::{Broker, BrokerError, Content, Envelope, Inbox, Link, Scope, Sieve, lane_of};
 use crate::clock::Clock;
 use crate::namespace::WindowBounds;
 
@@ -116,6 +116,27 @@ impl Bus {
         (appended, message.map(|message| Envelope { channel, content: Content::Message(message) }))
     }
 
+    fn sift(&self, part: &mut Part, tenant: &TenantId, sieve: &Sieve, sifted: &mut Vec<ChannelKey>) {
+        let before = part.windows.len();
+        part.windows.retain(|channel, window| {
+            if channel.tenant != *tenant {
+                return true;
+            }
+            let whole = sieve(&channel.channel, None);
+            let freed = if whole {
+                Some(window.bytes())
+            } else {
+                window.sift(|message| sieve(&channel.channel, Some(message)))
+            };
+            self.held.fetch_sub(freed.unwrap_or(0), Ordering::Relaxed);
+            sifted.extend(freed.map(|_| channel.clone()));
+            !whole
+        });
+        if part.windows.len() < before {
+            part.epoch = new_epoch();
+        }
+    }
+
     async fn publish(&self, from: &Arc<Node>, envelope: Envelope) {
         let nodes = self.nodes.read().unwrap_or_else(PoisonError::into_inner).clone();
         let is_order = matches!(envelope.content, Content::Order(_));
@@ -203,6 +224,16 @@ impl Broker for MemoryBroker {
 
     async fn continuity(&self, channel: &ChannelKey, position: Position) -> Result<Continuity, BrokerError> {
         Ok(self.with_window(channel, |window| window.continuity(position)))
+    }
+
+    async fn sift(&self, tenant: &TenantId, sieve: Arc<Sieve>) -> Result<Vec<ChannelKey>, BrokerError> {
+        let mut sifted = Vec::new();
+        for part in &self.bus.parts {
+            self.bus.sift(&mut lock(part), tenant, &*sieve, &mut sifted);
+            // A part at a time: who publishes meanwhile waits for one at most.
+            tokio::task::yield_now().await;
+        }
+        Ok(sifted)
     }
 
     fn link(&self) -> Link {

@@ -12,7 +12,7 @@ use hubbub_persistence::{Append, Appended, Continuity, Head, Page, ReadFrom};
 use hubbub_protocol::channel::ChannelKey;
 pub use hubbub_protocol::envelope::{Content, Envelope, Order};
 pub use hubbub_protocol::frame::Scope;
-use hubbub_protocol::{ChannelName, Position, TenantId};
+use hubbub_protocol::{ChannelName, Message, Position, TenantId};
 use tokio::sync::mpsc;
 
 use crate::auth::identity::OWN_TENANT;
@@ -46,6 +46,9 @@ pub enum Link {
     Deaf(String),
 }
 
+/// Says whether a message of a window goes; without a message, whether the window goes whole.
+pub type Sieve = dyn Fn(&ChannelName, Option<&Message>) -> bool + Send + Sync;
+
 /// Carries envelopes between nodes, and keeps `window` logs.
 ///
 /// Obligations, checked by the conformance suite of the broker:
@@ -56,6 +59,9 @@ pub enum Link {
 /// - **Order.** None is promised between envelopes: nodes race. Positions tell.
 /// - **Window logs.** `append` numbers, stores, deduplicates by key and publishes in one step: an envelope is published for
 ///   what was appended, exactly once, and for nothing else. Offsets count 1, 2, 3 … in an epoch.
+/// - **Sifting.** What a sieve takes out of a window is in no page any more and its key is free; its offset is a tombstone and
+///   numbering goes on. A window that goes whole is as if it had never been, in an epoch of its own. What is appended while it
+///   is sifted may be passed over.
 /// - **Bounds.** A window never holds more than its bounds, and keeps its numbering when it is empty.
 /// - **Cancellation.** `append` and `publish` are driven to their end: callers run them in a task of their own. Dropped
 ///   half-way, an append may be in the window without being published.
@@ -88,6 +94,9 @@ pub trait Broker: Send + Sync + 'static {
 
     /// What an old position of a window is worth now.
     async fn continuity(&self, channel: &ChannelKey, position: Position) -> Result<Continuity, BrokerError>;
+
+    /// Hands every window of a tenant, and every message in them, to a sieve; answers of which something went.
+    async fn sift(&self, tenant: &TenantId, sieve: Arc<Sieve>) -> Result<Vec<ChannelKey>, BrokerError>;
 
     /// How the way to the other nodes is, as far as is known now. Asks nobody.
     fn link(&self) -> Link;

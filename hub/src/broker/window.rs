@@ -13,7 +13,8 @@ pub(super) struct Window {
     epoch: Epoch,
     /// The newest offset; kept when the window is empty.
     head: u64,
-    entries: VecDeque<Message>,
+    /// `None` is one that was taken out. The oldest is always there.
+    entries: VecDeque<Option<Message>>,
     keys: HashMap<(String, Key), Kept>,
     /// The publishers of the entries, for taking their keys back. In step with `entries`.
     publishers: VecDeque<Option<String>>,
@@ -52,14 +53,15 @@ impl Window {
             self.keys.insert(scoped, Kept { id: append.id, offset: self.head, time: append.time });
         }
         self.bytes += message.cost();
-        self.entries.push_back(message.clone());
+        self.entries.push_back(Some(message.clone()));
         self.trim(append.time);
         (Appended::At { id: append.id, position, time: append.time, duplicate: false }, Some(message))
     }
 
     fn repeated(&self, kept: Kept, data: &hubbub_protocol::Data, conflate_key: Option<&Key>) -> Appended {
         let index = (kept.offset - self.low() - 1) as usize;
-        let same = self.entries.get(index).is_some_and(|m| m.data == *data && m.conflate_key.as_ref() == conflate_key);
+        let kept_message = self.entries.get(index).and_then(Option::as_ref);
+        let same = kept_message.is_some_and(|m| m.data == *data && m.conflate_key.as_ref() == conflate_key);
         if !same {
             return Appended::KeyConflict;
         }
@@ -73,7 +75,7 @@ impl Window {
         let oldest = now_ms.saturating_sub(self.bounds.age_s.saturating_mul(1_000));
         while self.entries.len() > self.bounds.messages as usize
             || (self.bytes > self.bounds.bytes && self.entries.len() > 1)
-            || self.entries.front().is_some_and(|message| message.time < oldest)
+            || self.oldest_ms().is_some_and(|time| time < oldest)
         {
             self.drop_oldest();
         }
@@ -82,8 +84,30 @@ impl Window {
 
     /// Lets the oldest message go; answers how many bytes went, 0 when the window is empty.
     pub(super) fn drop_oldest(&mut self) -> usize {
-        let Some(message) = self.entries.pop_front() else { return 0 };
-        let publisher = self.publishers.pop_front().flatten();
+        let gone = self.take_out(0);
+        self.begin_with_a_message();
+        gone
+    }
+
+    fn begin_with_a_message(&mut self) {
+        while let Some(None) = self.entries.front() {
+            self.entries.pop_front();
+            self.publishers.pop_front();
+        }
+    }
+
+    /// Takes out what somebody says goes; its offset stays. Answers how many bytes went.
+    pub(super) fn sift(&mut self, goes: impl Fn(&Message) -> bool) -> Option<usize> {
+        let chosen = |message: &Option<Message>| message.as_ref().is_some_and(&goes);
+        let chosen: Vec<usize> = (0..self.entries.len()).filter(|index| chosen(&self.entries[*index])).collect();
+        let bytes = chosen.iter().map(|index| self.take_out(*index)).sum();
+        self.begin_with_a_message();
+        (!chosen.is_empty()).then_some(bytes)
+    }
+
+    fn take_out(&mut self, index: usize) -> usize {
+        let Some(message) = self.entries.get_mut(index).and_then(Option::take) else { return 0 };
+        let publisher = self.publishers.get_mut(index).and_then(Option::take);
         if let (Some(publisher), Some(key)) = (publisher, message.key.clone()) {
             self.keys.remove(&(publisher, key));
         }
@@ -105,7 +129,7 @@ impl Window {
 
     /// The time of the oldest message, in milliseconds since 1970.
     pub(super) fn oldest_ms(&self) -> Option<u64> {
-        self.entries.front().map(|message| message.time)
+        self.entries.front().and_then(Option::as_ref).map(|message| message.time)
     }
 
     /// How long it keeps messages, in milliseconds.
@@ -121,11 +145,11 @@ impl Window {
         let (low, len) = (self.low(), self.entries.len());
         let mut page = Page { head: self.head(), entries: Vec::new(), more: false };
         let mut bytes = 0;
-        let mut take = |message: &Message| {
-            bytes += message.cost();
+        let mut take = |(offset, message): (u64, &Option<Message>)| {
+            bytes += message.as_ref().map_or(0, Message::cost);
             let fits = page.entries.len() < limit as usize && (page.entries.is_empty() || bytes <= max_bytes);
             if fits {
-                page.entries.push(Entry::Message(message.clone()));
+                page.entries.push(message.clone().map_or(Entry::Tombstone { offset }, Entry::Message));
             } else {
                 page.more = true;
             }
@@ -134,11 +158,16 @@ impl Window {
         match from {
             ReadFrom::After(offset) => {
                 let start = (offset.max(low) - low).min(len as u64) as usize;
-                let _ = self.entries.range(start..).all(&mut take);
+                let _ = (low + 1 + start as u64..).zip(self.entries.range(start..)).all(&mut take);
             }
             ReadFrom::Before(offset) => {
                 let end = (offset.saturating_sub(1).max(low) - low).min(len as u64) as usize;
-                let _ = self.entries.range(..end).rev().all(&mut take);
+                let _ = self
+                    .entries
+                    .range(..end)
+                    .enumerate()
+                    .rev()
+                    .all(|(index, message)| take((low + 1 + index as u64, message)));
             }
         }
         page

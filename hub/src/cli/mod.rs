@@ -4,6 +4,7 @@
 
 mod backup;
 mod config;
+mod erase;
 mod logging;
 mod migrate;
 mod publish;
@@ -34,6 +35,8 @@ enum Command {
     Publish(publish::Args),
     /// Bring the tables of Postgres up to date.
     Migrate(migrate::Args),
+    /// Take a user out of everything, or after a restore everybody who was taken out before.
+    Erase(erase::Args),
     /// Copy the SQLite store into a new file, while no node runs on it.
     Backup(backup::Args),
     /// Check, show or document the configuration.
@@ -47,6 +50,7 @@ pub fn run() -> ExitCode {
         Command::Token(args) => token::run(&args),
         Command::Publish(args) => publish::run(&args),
         Command::Migrate(args) => migrate::run(&args),
+        Command::Erase(args) => erase::run(&args),
         Command::Backup(args) => backup::run(&args),
         Command::Config(args) => config::run(&args),
     };

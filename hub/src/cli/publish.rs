@@ -71,14 +71,14 @@ async fn publish(args: &Args) -> Result<String, CliError> {
 }
 
 /// What a person needs of a problem: its detail, or as much as there is.
-fn refusal(status: u16, text: &str) -> String {
+pub(super) fn refusal(status: u16, text: &str) -> String {
     let problem = serde_json::from_str::<ProblemDetails>(text).ok();
     let said = problem.and_then(|problem| problem.detail.or(problem.title));
     let said = said.unwrap_or_else(|| text.chars().take(200).collect());
     format!("the hub answered {status}: {}", if said.is_empty() { "nothing more" } else { &said })
 }
 
-fn innermost(error: &dyn std::error::Error) -> String {
+pub(super) fn innermost(error: &dyn std::error::Error) -> String {
     error.source().map_or_else(|| error.to_string(), innermost)
 }
 

@@ -1,5 +1,6 @@
 //! What the configuration takes, what it refuses and what it says then.
 
+use crate::rooms::platform::{HookSettings, OnFailure, WebhookSettings};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
@@ -392,6 +393,15 @@ fn full() -> Config {
     config.redis.ca_file = Some("x".into());
     config.tickets.secret = Some(Secret::new("x"));
     config.tickets.secret_file = Some("x".into());
+    let (url, secret, secret_file) = ("x".to_owned(), Some(Secret::new("x")), Some(PathBuf::from("x")));
+    config.tenants[0].hook = Some(HookSettings {
+        url: url.clone(),
+        timeout_ms: 1,
+        on_failure: OnFailure::Allow,
+        secret: secret.clone(),
+        secret_file: secret_file.clone(),
+    });
+    config.tenants[0].webhook = Some(WebhookSettings { url, timeout_ms: 1, secret, secret_file });
     config.tenants[0].token_keys = vec![token_key];
     config.tenants[0].api_keys = vec![api_key];
     config

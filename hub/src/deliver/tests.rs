@@ -96,6 +96,10 @@ impl Broker for Lossy {
         Ok(Continuity::Proven { offset: position.offset })
     }
 
+    async fn sift(&self, _: &TenantId, _: Arc<crate::broker::Sieve>) -> Result<Vec<ChannelKey>, BrokerError> {
+        Ok(Vec::new())
+    }
+
     fn link(&self) -> Link {
         Link::Well
     }

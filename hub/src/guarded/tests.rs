@@ -51,6 +51,10 @@ impl Store for Fickle {
         self.answer(0)
     }
 
+    async fn forget_channel(&self, _: &ChannelKey) -> Result<bool, StoreError> {
+        self.answer(true)
+    }
+
     async fn channels(&self, _: &TenantId, _: Option<&str>, _: u32) -> Result<Vec<(ChannelKey, Head)>, StoreError> {
         self.answer(Vec::new())
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hubbub_persistence::{Retention, Store, StoreError};
+use hubbub_protocol::channel::ChannelKey;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use crate::admission::Gatekeeper;
@@ -14,6 +15,7 @@ use crate::clock::Clock;
 use crate::deliver::hot::Hot;
 use crate::memory;
 use crate::namespace::{LogKind, Namespace};
+use crate::rooms::Rooms;
 use crate::shard::mail::{Mail, Mailbox};
 
 /// How often memory is looked at.
@@ -34,6 +36,8 @@ pub(super) struct House {
     pub(super) bus: Option<Arc<Bus>>,
     pub(super) hot: Hot,
     pub(super) store: Arc<dyn Store>,
+    /// Rooms say for how long they keep messages.
+    pub(super) rooms: Rooms,
     pub(super) policy: Arc<Policy>,
     pub(super) revocations: Arc<Revocations>,
     pub(super) gatekeeper: Arc<Gatekeeper>,
@@ -106,9 +110,9 @@ impl House {
                 let page = self.store.channels(&tenant, after.as_deref(), CHANNELS).await?;
                 for (channel, _) in &page {
                     let namespaces = self.policy.namespaces();
-                    let Some(retention) = namespaces.of(&channel.channel).and_then(|rules| retention_of(rules)) else {
-                        continue;
-                    };
+                    let Some(rules) = namespaces.of(&channel.channel).cloned() else { continue };
+                    let Some(retention) = retention_of(&rules) else { continue };
+                    let retention = if rules.rooms { self.expire_room(channel, retention).await } else { retention };
                     while self.store.expire(channel, retention, self.clock.now_ms()).await? > 0 {}
                 }
                 match page.last() {
@@ -118,6 +122,25 @@ impl House {
             }
         }
         Ok(())
+    }
+}
+
+impl House {
+    /// Messages of a room go by its own age too, where that is the tighter one. Answers by which its log goes.
+    async fn expire_room(&self, room: &ChannelKey, retention: Retention) -> Retention {
+        let age_ms = match self.rooms.age(room).await {
+            Ok(own) => own.into_iter().chain(retention.age_ms).min(),
+            Err(error) => {
+                tracing::debug!(%error, "a room did not say for how long it keeps messages");
+                return retention;
+            }
+        };
+        if let Some(until) = age_ms.and_then(|age| self.clock.now_ms().checked_sub(age))
+            && let Err(error) = self.rooms.let_go(room, until).await
+        {
+            tracing::warn!(%error, "messages of a room could not be let go, trying again in a minute");
+        }
+        Retention { age_ms, ..retention }
     }
 }
 

@@ -54,6 +54,9 @@ const HANDSHAKES: usize = 8_192;
 const HANDSHAKES_PER_ADDRESS: u32 = 2_048;
 /// Files that a process needs beside its connections.
 const SPARE_FILES: usize = 256;
+/// What a goodbye to a socket that does not answer and the news for the roster may take beside the grace of presence, in
+/// milliseconds.
+const ABSENT_MS: u64 = 2_500;
 /// How often a drain looks whether everybody has gone.
 const DRAIN_LOOK: Duration = Duration::from_millis(20);
 /// What is left of the deadline for the last goodbyes; of a short one a quarter.
@@ -163,6 +166,7 @@ impl Node {
         tokio::spawn(orders::follow(control.clone(), broker.clone(), clock.clone(), notices, untold));
         let rooms = Rooms::new(rooms::Parts {
             records: settings.records,
+            store: store.clone(),
             broker: broker.clone(),
             control: control.clone(),
             policy: policy.clone(),
@@ -170,6 +174,7 @@ impl Node {
             presence: presence.clone(),
             platforms: settings.platforms,
             clock: clock.clone(),
+            absent_ms: limits.presence_grace_ms.max(limits.presence_lease_ms * 9 / 8) + ABSENT_MS,
         });
         tokio::spawn(rooms::follow_work(rooms.clone()));
         tokio::spawn(rooms::watch_readers(rooms.clone()));
@@ -183,7 +188,7 @@ impl Node {
             hot: hot.clone(),
             presence,
             rates: settings.rates,
-            rooms,
+            rooms: rooms.clone(),
             shards: shards.clone(),
             clock: clock.clone(),
             limits: limits.clone(),
@@ -216,6 +221,7 @@ impl Node {
             bus,
             hot,
             store: store.clone(),
+            rooms: rooms.clone(),
             policy,
             revocations,
             gatekeeper: gatekeeper.clone(),

@@ -11,6 +11,7 @@ use fred::error::{Error, ErrorKind};
 use fred::interfaces::ClientLike;
 use fred::types::config::Config;
 use fred::types::{ClusterHash, CustomCommand, Value};
+use futures_util::TryStreamExt;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep};
 
@@ -22,6 +23,8 @@ use crate::clock::Clock;
 
 /// How often it is looked whether a probe is due.
 const LOOK: Duration = Duration::from_millis(100);
+/// Keys that one step through all of them looks at.
+const SCANNED: u32 = 1_000;
 /// Answers of Redis that mean "not now" or "not here", whoever asks.
 const NOT_NOW: &[&str] =
     &["LOADING", "CLUSTERDOWN", "MASTERDOWN", "READONLY", "TRYAGAIN", "MOVED", "ASK", "BUSY", "NOREPLICAS", "MISCONF"];
@@ -114,6 +117,23 @@ impl Redis {
         let command = CustomCommand::new_static(name, ClusterHash::FirstValue, false);
         let way = args.first().and_then(Value::as_str).and_then(|key| tag_of(&key));
         self.guarded(way, |client| Box::pin(async move { client.custom(command, args).await })).await
+    }
+
+    /// The names of keys that fit a pattern, on every server. Steps through all keys that there are: for jobs, not for requests.
+    pub async fn names(&self, pattern: String) -> Result<Vec<String>, RedisError> {
+        let clustered = self.0.config.server.is_clustered();
+        let found = self.guarded(None, |client| {
+            Box::pin(async move {
+                let names: Vec<_> = if clustered {
+                    client.scan_cluster_buffered(pattern, Some(SCANNED), None).try_collect().await?
+                } else {
+                    client.scan_buffered(pattern, Some(SCANNED), None).try_collect().await?
+                };
+                Ok(Value::Array(names.into_iter().map(fred::types::Key::into).collect()))
+            })
+        });
+        let Value::Array(names) = found.await? else { return Err(RedisError::Malformed("no list")) };
+        Ok(names.into_iter().filter_map(|name| name.into_string()).collect())
     }
 
     /// Asks for nothing: an answer shows that Redis is there, a failure counts as every other.

@@ -238,6 +238,11 @@ impl Scene<'_, '_> {
         self.view.next_offset(channel, self.told.get(channel).copied().unwrap_or(0))
     }
 
+    /// The newest offset of the room's log, with what this act has told so far.
+    pub(super) fn here(&self) -> u64 {
+        self.next_of(self.act.home()) - 1
+    }
+
     /// The id that the next event will have.
     pub(super) fn next_id(&self) -> MessageId {
         self.act.id_of(self.verdict.events.len() as u64)

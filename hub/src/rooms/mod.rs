@@ -4,7 +4,7 @@
 //! Read in this order: who acts (`actor`), what went wrong (`error`), what stands in the records (`rows`, `tasks`), how an operation is
 //! decided (`act`, `rules`) or answered (`questions`), the platform behind it ([`platform`]), how it is
 //! reached (`request`, `service`), and what
-//! is done afterwards (`notice`, `work`, `watch`).
+//! is done afterwards (`notice`, `work`, `watch`); export, erasure and age of what people have left ([`people`]).
 
 pub mod actor;
 pub mod error;
@@ -24,6 +24,8 @@ mod request;
 mod service;
 mod watch;
 mod work;
+
+pub mod people;
 
 pub use actor::{Actor, Rank, Reach};
 pub use error::RoomError;

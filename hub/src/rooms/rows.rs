@@ -159,6 +159,11 @@ pub(super) fn mention_group(user: &UserId, thread: Option<MessageId>) -> String 
     thread.map_or_else(|| user.to_string(), |thread| format!("{thread}/{user}"))
 }
 
+/// The name of a mention of a group at an ordinal.
+pub(super) fn mention_key(home: &ChannelKey, group: &str, at: u64) -> RecordKey {
+    key(home, Kind::Mention, format!("{group}/{at:016}"))
+}
+
 /// The channel that belongs to one user of a tenant.
 pub(super) fn own_channel(of: &ChannelKey, user: &UserId) -> ChannelKey {
     ChannelKey::new(of.tenant.clone(), ChannelName::of_user(user))
@@ -258,7 +263,7 @@ impl MentionRow {
     /// At an ordinal; of a user, or of everybody.
     pub(super) fn record(&self, home: &ChannelKey, group: &str, at: u64, who: Option<&UserId>) -> Record {
         Record {
-            key: key(home, Kind::Mention, format!("{group}/{at:016}")),
+            key: mention_key(home, group, at),
             group: group.to_owned(),
             at,
             who: who.cloned(),

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use aws_lc_rs::digest::{SHA256, digest};
+use hubbub_persistence::Store;
 use hubbub_persistence::records::{Acted, Records};
 use hubbub_protocol::channel::{ChannelKey, ChannelName, TenantId, UserId};
 use hubbub_protocol::frame::Scope;
@@ -12,11 +13,12 @@ use hubbub_protocol::room::op::{Access, Create, Typing};
 use hubbub_protocol::room::{Event, Op, RoomKind, RoomRequest};
 use hubbub_protocol::{Data, ErrorCode, Message, MessageId};
 use serde_json::json;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 
 use super::act::RoomAct;
 use super::actor::{Actor, Rank, Reach};
 use super::error::{RoomError, refusal};
+use super::people::run::JOBS;
 use super::platform::{Asked, Platforms};
 use super::questions::{Asking, Sight, data, newest_of, sees};
 use super::rules;
@@ -38,6 +40,8 @@ const TYPING_MS: u64 = 6_000;
 pub struct Parts {
     /// What is remembered.
     pub records: Arc<dyn Records>,
+    /// The logs beside it, in the same database.
+    pub store: Arc<dyn Store>,
     /// Tells other nodes.
     pub broker: Arc<dyn Broker>,
     /// Acts on live sessions.
@@ -52,6 +56,8 @@ pub struct Parts {
     pub platforms: Arc<Platforms>,
     /// The time.
     pub clock: Arc<Clock>,
+    /// For how long somebody whose connections were closed may still count as present, in milliseconds.
+    pub absent_ms: u64,
 }
 
 /// The rooms of a node. Cheap to clone.
@@ -60,6 +66,8 @@ pub struct Rooms {
     parts: Arc<Parts>,
     /// Wakes whoever does what is left to be done.
     pub(super) work: Arc<Notify>,
+    /// Turns of jobs.
+    pub(super) jobs: Arc<Semaphore>,
 }
 
 /// From where somebody acts, for the audit log.
@@ -82,7 +90,7 @@ impl std::ops::Deref for Rooms {
 impl Rooms {
     /// Over these parts.
     pub fn new(parts: Parts) -> Self {
-        Self { parts: Arc::new(parts), work: Arc::default() }
+        Self { parts: Arc::new(parts), work: Arc::default(), jobs: Arc::new(Semaphore::new(JOBS)) }
     }
 
     /// Does, or answers, what a user asks for.
@@ -193,10 +201,7 @@ impl Rooms {
     async fn performed(&self, actor: Actor, mut request: RoomRequest) -> Result<Data, RoomError> {
         let home = match request.op.channel() {
             Some(channel) => ChannelKey::new(actor.tenant.clone(), channel.clone()),
-            // Open rooms are everybody's: whoever lists them need not be anybody.
-            None if matches!(request.op, Op::Discover(_)) && actor.user.is_none() => {
-                return self.asking(&actor).open_to_all(&request.op).await;
-            }
+            None if matches!(request.op, Op::Discover(_)) => return self.asking(&actor).discovered(&request.op).await,
             None => own_home(&actor)?,
         };
         if let Op::Typing(body) = &request.op {

@@ -39,6 +39,11 @@ pub(super) enum TaskRow {
         /// How often it was tried.
         tries: u32,
     },
+    /// Go on with an export or an erasure.
+    Job {
+        /// Its id: that of a job of this home.
+        job: MessageId,
+    },
 }
 
 impl TaskRow {
@@ -46,7 +51,7 @@ impl TaskRow {
     pub(super) fn record(&self, home: &ChannelKey, name: &str, due: u64, who: Option<&UserId>) -> Record {
         let group = match self {
             Self::Send { .. } => "scheduled",
-            Self::Notices { .. } | Self::Webhook { .. } => "",
+            Self::Notices { .. } | Self::Webhook { .. } | Self::Job { .. } => "",
         };
         plain(key(home, Kind::Task, name), group, due, who, self)
     }

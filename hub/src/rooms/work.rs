@@ -51,6 +51,9 @@ pub struct NoticeDraft {
 
 /// Works for as long as the node lives.
 pub async fn follow(rooms: Rooms) {
+    if let Err(error) = rooms.look_after_restore().await {
+        tracing::warn!(%error, "nobody looks whether the store was restored; `hubbub erase --again` does");
+    }
     let mut ticks = interval(LOOK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -66,7 +69,7 @@ pub async fn follow(rooms: Rooms) {
 
 impl Rooms {
     /// Does what is due for longer than `patience` milliseconds, until nothing is.
-    async fn work_off(&self, patience: u64) -> Result<(), RoomError> {
+    pub async fn work_off(&self, patience: u64) -> Result<(), RoomError> {
         loop {
             let due = self.records.due(self.clock.now_ms().saturating_sub(patience), AT_ONCE).await?;
             let full = due.len() == AT_ONCE as usize;
@@ -85,12 +88,18 @@ impl Rooms {
         // Done by another node meanwhile.
         let Some(record) = looked.keys.into_iter().next().flatten() else { return Ok(()) };
         let done = match read::<TaskRow>(&record) {
+            // A job goes on by itself, and ends its task.
+            Ok(TaskRow::Job { job }) => return self.take_job(key.home, &record, job).await,
             Ok(task) => self.work_at(&key, &record, task).await,
             Err(_) => Ok(None),
         };
         let instead = match done {
             Ok(instead) => instead,
-            Err(error) if error.retry_after_ms().is_some() && error.code().is_temporary() => return Err(error),
+            Err(error) if error.code().is_temporary() => {
+                // It waits, and nobody waits behind it.
+                let pause = error.retry_after_ms().unwrap_or(FIRST_PAUSE_MS).max(FIRST_PAUSE_MS);
+                Some(Record { at: self.clock.now_ms() + pause, ..record })
+            }
             Err(error) => {
                 tracing::info!(key = ?record.key, %error, "what was left to be done can not be done");
                 None
@@ -125,6 +134,7 @@ impl Rooms {
                 Ok(None)
             }
             TaskRow::Send { user, request } => self.send_for(&key.home, user, request).await.map(|()| None),
+            TaskRow::Job { .. } => Ok(None),
             TaskRow::Webhook { user, notice, tries } => {
                 let away = tries > 0 || self.is_away(&key.home).await?;
                 Ok(if away { self.tell(key, record, user, *notice, tries).await } else { None })

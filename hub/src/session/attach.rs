@@ -8,7 +8,7 @@ use hubbub_persistence::{Entry, Head, Page, ReadFrom};
 use hubbub_protocol::channel::ChannelKey;
 use hubbub_protocol::frame::{ServerFrame, Subscribe};
 use hubbub_protocol::outcome::Attached;
-use hubbub_protocol::{ErrorCode, GapReason, Outcome, Position, Range};
+use hubbub_protocol::{ErrorCode, GapReason, Outcome, Position, Range, UserId};
 use tokio::time::sleep;
 
 use super::Services;
@@ -112,25 +112,11 @@ pub(super) fn attach(
     })?;
     let (shard, services, since, rewind) = (Rc::clone(shard), services.clone(), wish.since, wish.rewind);
     Ok(async move {
-        let opened = match opened.await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(why)) => Err(why),
-            Err(_) => Err("the connection closed".to_owned()),
-        };
+        let opened = opened.await.unwrap_or_else(|_| Err("the connection closed".to_owned()));
         // Asked behind the registration: whoever is shut out from here on is taken off.
-        if let (true, Ok(())) = (rooms, &opened) {
-            match services.rooms.seen(&channel.tenant, user.as_ref(), &channel).await {
-                Ok(true) => {}
-                Ok(false) => {
-                    shard.with(|state| state.give_up(name));
-                    let message = "there is no such room, or it is not for you to see".to_owned();
-                    return Err(AttachError { code: ErrorCode::NotFound, message });
-                }
-                Err(error) => {
-                    shard.with(|state| state.give_up(name));
-                    return Err(AttachError { code: error.code(), message: error.to_string() });
-                }
-            }
+        if rooms && opened.is_ok() {
+            let admitted = admitted(&services, user.as_ref(), &channel).await;
+            admitted.inspect_err(|_| shard.with(|state| state.give_up(name)))?;
         }
         let begin = match opened {
             Ok(()) => find_begin(&shard, &services, kind, &channel, since, rewind).await,
@@ -146,6 +132,18 @@ pub(super) fn attach(
             }
         }
     })
+}
+
+/// Whether a user may look into a room now.
+async fn admitted(services: &Services, user: Option<&UserId>, channel: &ChannelKey) -> Result<(), AttachError> {
+    match services.rooms.seen(&channel.tenant, user, channel).await {
+        Ok(true) => Ok(()),
+        Ok(false) => {
+            let message = "there is no such room, or it is not for you to see".to_owned();
+            Err(AttachError { code: ErrorCode::NotFound, message })
+        }
+        Err(error) => Err(AttachError { code: error.code(), message: error.to_string() }),
+    }
 }
 
 fn refused(code: ErrorCode) -> AttachError {

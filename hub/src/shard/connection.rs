@@ -135,8 +135,8 @@ pub struct Extra {
     pub(super) settled: Option<Rc<Notify>>,
     /// Woken when a request under way has ended.
     pub(super) room: Option<Rc<Notify>>,
-    /// The slots of the channels that it follows, whether or not a subscription took their place.
-    pub(super) followed: Vec<u32>,
+    /// The slots of the channels that it follows, whether or not a subscription took their place, with the flags of a follower.
+    pub(super) followed: Vec<(u32, u8)>,
     /// An SSE stream's own state.
     pub(super) stream: Option<Stream>,
 }

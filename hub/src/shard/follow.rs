@@ -10,7 +10,8 @@ use hubbub_protocol::frame::ServerFrame;
 use hubbub_protocol::{ErrorCode, Position};
 use tokio::sync::oneshot;
 
-use super::channels::{FOLLOW, SlotRules, flags};
+use super::channels::flags::COUNTED;
+use super::channels::{FOLLOW, SlotRules};
 use super::connection::{ConnectionId, SubscriptionId};
 use super::state::State;
 
@@ -30,16 +31,13 @@ impl State {
         let has = known.is_some_and(|slot| {
             self.connections.get(id).is_some_and(|connection| connection.subscription(slot).is_some())
         });
-        let following = if has {
-            None
-        } else {
-            Some(self.subscribe(id, channel, rules, if counted { FOLLOW | flags::COUNTED } else { FOLLOW })?)
-        };
+        let flags = if counted { FOLLOW | COUNTED } else { FOLLOW };
+        let following = if has { None } else { Some(self.subscribe(id, channel, rules, flags)?) };
         let slot = self.channels.find(channel);
         if let (Some(slot), Some(connection)) = (slot, self.connections.get(id)) {
             let followed = &mut connection.extra().followed;
-            if !followed.contains(&slot) {
-                followed.push(slot);
+            if !followed.iter().any(|(known, _)| *known == slot) {
+                followed.push((slot, flags));
             }
         }
         Ok(following)
@@ -49,7 +47,7 @@ impl State {
     pub fn unfollow(&mut self, id: ConnectionId, channel: &ChannelKey) {
         let slot = self.channels.find(channel);
         if let Some(extra) = self.connections.get(id).and_then(|connection| connection.extra.as_mut()) {
-            extra.followed.retain(|followed| Some(*followed) != slot);
+            extra.followed.retain(|(followed, _)| Some(*followed) != slot);
         }
         if slot.is_some_and(|slot| self.only_follows(id, slot)) {
             self.take_off(id, channel);
@@ -87,13 +85,12 @@ impl State {
         if self.only_follows(id, slot) || !self.take_off(id, channel) {
             return false;
         }
-        let follows = self.connections.get(id).and_then(|connection| connection.extra.as_ref());
-        if !follows.is_some_and(|extra| extra.followed.contains(&slot)) {
-            return true;
-        }
+        let extra = self.connections.get(id).and_then(|connection| connection.extra.as_ref());
+        let followed = extra.and_then(|extra| extra.followed.iter().find(|(known, _)| *known == slot));
+        let Some((_, flags)) = followed.copied() else { return true };
         let Some(known) = self.channels.peek(slot) else { return true };
         let rules = known.rules();
-        if let Ok((name, _)) = self.subscribe(id, channel, rules, FOLLOW) {
+        if let Ok((name, _)) = self.subscribe(id, channel, rules, flags) {
             self.followed(name, channel);
         }
         true
@@ -140,7 +137,7 @@ impl State {
     pub(super) fn end(&mut self, id: ConnectionId, channel: &ChannelKey, code: ErrorCode) {
         let Some(slot) = self.channels.find(channel) else { return };
         if let Some(extra) = self.connections.get(id).and_then(|connection| connection.extra.as_mut()) {
-            extra.followed.retain(|followed| *followed != slot);
+            extra.followed.retain(|(followed, _)| *followed != slot);
         }
         if self.take_off(id, channel) {
             self.send(id, &ServerFrame::Unsubscribed { id: None, channel: channel.channel.clone(), code: Some(code) });

@@ -397,7 +397,7 @@ impl State {
             let Some(connection) = self.connections.at(subscriber.connection) else { continue };
             connection.subscriptions.retain(|subscription| subscription.slot != index);
             if let Some(extra) = connection.extra.as_mut() {
-                extra.followed.retain(|followed| *followed != index);
+                extra.followed.retain(|(followed, _)| *followed != index);
             }
             connection.wake_settled();
             let user = connection.session.as_ref().and_then(|session| session.identity.user.clone());

@@ -19,7 +19,11 @@ pub(crate) struct Route {
 impl Route {
     /// The path with values for its parameters.
     pub(crate) fn sample_path(&self) -> String {
-        self.path.replace("{channel}", "chat:a").replace("{id}", "u1").replace("{offset}", "1")
+        self.path
+            .replace("{channel}", "chat:a")
+            .replace("{id}", "u1")
+            .replace("{offset}", "1")
+            .replace("{op}", "discover")
     }
 
     /// A body that the route takes.

@@ -50,6 +50,8 @@ macro_rules! broker_obligations {
             aged_keys_are_free_again,
             pages_are_read_in_both_directions,
             windows_keep_their_bounds,
+            a_sieve_takes_messages_out_and_nothing_else,
+            a_window_that_goes_whole_begins_anew,
             numbering_survives_an_empty_window,
             old_positions_are_judged,
             heads_come_in_the_order_asked_for,
@@ -412,4 +414,75 @@ pub(crate) async fn heads_come_in_the_order_asked_for(cluster: &impl Cluster) {
     let heads = broker.heads(&[key("win:a"), key("win:b"), key("win:a")]).await.expect("heads");
     assert_eq!(heads.iter().map(|head| head.position.offset).collect::<Vec<_>>(), [0, 1, 0]);
     assert_eq!(heads[0], heads[2], "asking changes nothing");
+}
+
+pub(crate) async fn a_sieve_takes_messages_out_and_nothing_else(cluster: &impl Cluster) {
+    let (inbox, _receiver) = inbox();
+    let broker = cluster.join(inbox).await;
+    let bounds = WindowBounds { messages: 8, ..WindowBounds::default() };
+    let bad = |number: u32| matches!(number, 1 | 4 | 5 | 10);
+    for channel in ["win:x", "win:y"] {
+        for number in 1..=10 {
+            let data = if bad(number) { "\"bad\"" } else { "\"good\"" };
+            append(&broker, draft(channel, Some(&format!("k{number}")), data), bounds).await;
+        }
+    }
+    let foreign = Append { channel: of_tenant("other", "win:x"), ..draft("win:x", None, "\"bad\"") };
+    append(&broker, foreign, bounds).await;
+    let seen = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let (counted, sieve_counts) = (seen.clone(), seen);
+    let sieve = Arc::new(move |channel: &ChannelName, message: Option<&hubbub_protocol::Message>| {
+        if message.is_some() {
+            sieve_counts.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        }
+        channel.as_str() == "win:x" && message.is_some_and(|message| message.data.get() == "\"bad\"")
+    });
+    let tenant = key("win:x").tenant;
+    assert_eq!(broker.sift(&tenant, sieve.clone()).await, Ok(vec![key("win:x")]));
+    assert_eq!(counted.load(std::sync::atomic::Ordering::Relaxed), 16, "every message of the tenant was shown once");
+    assert_eq!(broker.sift(&tenant, sieve).await, Ok(Vec::new()), "nothing is left to take out");
+    let page = broker.read(&key("win:x"), ReadFrom::After(0), 100, usize::MAX).await.expect("read");
+    assert_eq!((offsets(&page.entries), page.head.low, page.more), ((3..=10).collect(), 2, false));
+    let gone = |entries: &[Entry]| {
+        let gone = entries.iter().filter(|entry| matches!(entry, Entry::Tombstone { .. }));
+        gone.map(Entry::offset).collect::<Vec<_>>()
+    };
+    assert_eq!(gone(&page.entries), [4, 5, 10]);
+    let back = broker.read(&key("win:x"), ReadFrom::Before(11), 100, usize::MAX).await.expect("read");
+    assert_eq!((offsets(&back.entries), gone(&back.entries)), ((3..=10).rev().collect(), vec![10, 5, 4]));
+    let some = broker.read(&key("win:x"), ReadFrom::After(3), 2, usize::MAX).await.expect("read");
+    assert_eq!((offsets(&some.entries), some.more), (vec![4, 5], true), "a page of what is gone ends like another");
+    // Numbering goes on, the keys of what went are free, those of what stays are not, and neighbours are whole.
+    assert_eq!(append(&broker, draft("win:x", Some("k9"), "\"good\""), bounds).await, (9, true));
+    assert_eq!(append(&broker, draft("win:x", Some("k10"), "\"new\""), bounds).await, (11, false));
+    for (channel, expected) in [(key("win:y"), 8), (of_tenant("other", "win:x"), 1)] {
+        let page = broker.read(&channel, ReadFrom::After(0), 100, usize::MAX).await.expect("read");
+        assert_eq!((page.entries.len(), gone(&page.entries)), (expected, Vec::new()), "{channel}");
+    }
+    // What is gone counts for the bounds as little as it can be read.
+    for _ in 0..8 {
+        append(&broker, draft("win:x", None, "1"), bounds).await;
+    }
+    let page = broker.read(&key("win:x"), ReadFrom::After(0), 100, usize::MAX).await.expect("read");
+    assert_eq!((offsets(&page.entries), page.head.low), ((12..=19).collect(), 11));
+}
+
+pub(crate) async fn a_window_that_goes_whole_begins_anew(cluster: &impl Cluster) {
+    let (inbox, _receiver) = inbox();
+    let broker = cluster.join(inbox).await;
+    for channel in ["win:x", "win:y"] {
+        for _ in 0..3 {
+            append(&broker, draft(channel, None, "1"), WindowBounds::default()).await;
+        }
+    }
+    let before = broker.heads(&[key("win:x")]).await.expect("heads")[0];
+    let sieve = |channel: &ChannelName, message: Option<&hubbub_protocol::Message>| {
+        channel.as_str() == "win:x" && message.is_none()
+    };
+    assert_eq!(broker.sift(&key("win:x").tenant, Arc::new(sieve)).await, Ok(vec![key("win:x")]));
+    let heads = broker.heads(&[key("win:x"), key("win:y")]).await.expect("heads");
+    assert_eq!((heads[0].position.offset, heads[0].low, heads[1].position.offset), (0, 0, 3));
+    assert_eq!(append(&broker, draft("win:x", None, "1"), WindowBounds::default()).await, (1, false));
+    let after = broker.heads(&[key("win:x")]).await.expect("heads")[0];
+    assert_ne!(before.position.epoch, after.position.epoch, "its numbers are given again");
 }

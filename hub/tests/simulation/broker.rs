@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use hubbub::broker::memory::{Bus, MemoryBroker};
-use hubbub::broker::{Broker, BrokerError, Content, Envelope, Inbox, Link, Scope};
+use hubbub::broker::{Broker, BrokerError, Content, Envelope, Inbox, Link, Scope, Sieve};
 use hubbub::clock::Clock;
 use hubbub::namespace::WindowBounds;
 use hubbub_persistence::{Append, Appended, Continuity, Head, Page, ReadFrom};
 use hubbub_protocol::channel::ChannelKey;
-use hubbub_protocol::{Message, Position};
+use hubbub_protocol::{Message, Position, TenantId};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use tokio::time::sleep;
@@ -291,6 +291,10 @@ impl Broker for SimBroker {
     async fn continuity(&self, channel: &ChannelKey, position: Position) -> Result<Continuity, BrokerError> {
         self.network.travel().await;
         self.network.windows().continuity(channel, position).await
+    }
+
+    async fn sift(&self, tenant: &TenantId, sieve: Arc<Sieve>) -> Result<Vec<ChannelKey>, BrokerError> {
+        self.network.windows().sift(tenant, sieve).await
     }
 
     fn link(&self) -> Link {

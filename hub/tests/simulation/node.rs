@@ -104,9 +104,10 @@ async fn build(blueprint: Blueprint, id: u64, mut dials: mpsc::Receiver<Dial>) {
     let (policy, revocations) = (Arc::new(Policy::new(namespaces())), Arc::new(Revocations::new()));
     let rates = Arc::new(Rates::new(HashMap::new(), clock.clone()));
     let (untold, _) = mpsc::channel(1);
-    let control = Control::new(shards.clone(), store, broker.clone(), revocations.clone(), hot.clone(), untold);
+    let control = Control::new(shards.clone(), store.clone(), broker.clone(), revocations.clone(), hot.clone(), untold);
     let rooms = Rooms::new(rooms::Parts {
         records: Arc::new(NoRecords),
+        store,
         broker: broker.clone(),
         control,
         policy: policy.clone(),
@@ -114,6 +115,7 @@ async fn build(blueprint: Blueprint, id: u64, mut dials: mpsc::Receiver<Dial>) {
         presence: presence.clone(),
         platforms: Arc::new(Platforms::new(HashMap::new()).expect("TLS")),
         clock: clock.clone(),
+        absent_ms: 0,
     });
     let services = Rc::new(Services {
         node: format!("node-{id}").into(),

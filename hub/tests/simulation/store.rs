@@ -201,6 +201,10 @@ impl Store for SimStore {
         Ok(0)
     }
 
+    async fn forget_channel(&self, _: &ChannelKey) -> Result<bool, StoreError> {
+        Ok(true)
+    }
+
     async fn channels(&self, _: &TenantId, _: Option<&str>, _: u32) -> Result<Vec<(ChannelKey, Head)>, StoreError> {
         Ok(Vec::new())
     }

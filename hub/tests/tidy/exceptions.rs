@@ -39,6 +39,11 @@ pub(crate) const EXCEPTIONS: &[Exception] = &[
     },
     Exception {
         rule: Rule::Sleep,
+        place: "hub/tests/erasure/house.rs",
+        reason: "looks again each 50 ms, until a deadline, at how far a job is: nothing wakes a test for that",
+    },
+    Exception {
+        rule: Rule::Sleep,
         place: "hub/tests/fleet/harness.rs",
         reason: "looks again each 20 ms, until a deadline, at what other processes say of themselves: nothing wakes a test for that",
     },

@@ -11,7 +11,7 @@ use crate::http::{get, request};
 use crate::peer::{Peer, draft, fresh};
 
 const FIRST: &str = r#"
-[namespaces.room]
+[namespaces.den]
 log = "window"
 allow = ["subscribe", "publish"]
 "#;
@@ -39,7 +39,7 @@ id = "new"
 secret = "new-key"
 scopes = ["publish"]
 
-[namespaces.room]
+[namespaces.den]
 log = "window"
 allow = ["subscribe"]
 
@@ -68,11 +68,11 @@ async fn status_of_publish(hub: &Hub, key: &str, channel: &str) -> u16 {
 async fn what_changed_takes_effect() {
     let hub = Setup::new().config(FIRST).start();
     let mut peer = Peer::connect(&hub, "u1").await;
-    peer.subscribe(fresh("room:a")).await;
-    peer.publish(draft("room:a", "1")).await;
+    peer.subscribe(fresh("den:a")).await;
+    peer.publish(draft("den:a", "1")).await;
     assert_eq!(peer.message().await.data.get(), "1");
     assert_eq!(peer.refused(|id| ClientFrame::Subscribe(id, fresh("added:a"))).await, ErrorCode::NotFound);
-    assert_eq!(status_of_publish(&hub, "new-key", "room:a").await, 401);
+    assert_eq!(status_of_publish(&hub, "new-key", "den:a").await, 401);
     assert_eq!(get(hub.public, "/sse?channel=feed:a", &[("origin", "https://other.example")]).await.status, 403);
 
     hub.reload(&second());
@@ -80,10 +80,10 @@ async fn what_changed_takes_effect() {
     peer.subscribe(fresh("added:a")).await;
     peer.publish(draft("added:a", "2")).await;
     assert_eq!(peer.message().await.data.get(), "2");
-    assert_eq!(peer.refused(|id| ClientFrame::Publish(id, draft("room:a", "1"))).await, ErrorCode::Forbidden);
-    assert_eq!(status_of_publish(&hub, "new-key", "room:a").await, 200);
-    assert_eq!(peer.message().await.channel.as_str(), "room:a", "the subscription lives on");
-    assert_eq!(status_of_publish(&hub, "dev-key", "room:a").await, 401, "a key that is not there any more");
+    assert_eq!(peer.refused(|id| ClientFrame::Publish(id, draft("den:a", "1"))).await, ErrorCode::Forbidden);
+    assert_eq!(status_of_publish(&hub, "new-key", "den:a").await, 200);
+    assert_eq!(peer.message().await.channel.as_str(), "den:a", "the subscription lives on");
+    assert_eq!(status_of_publish(&hub, "dev-key", "den:a").await, 401, "a key that is not there any more");
     let mut newcomer = Peer::open_with(
         &hub,
         RawOptions { headers: vec![("origin".into(), "https://app.example".into())], ..RawOptions::default() },
@@ -97,7 +97,7 @@ async fn what_changed_takes_effect() {
 async fn a_mistake_changes_nothing() {
     let hub = Setup::new().config(FIRST).start();
     let broken = [
-        ("[namespaces.room\n", "reload refused"),
+        ("[namespaces.den\n", "reload refused"),
         ("[namespaces.added]\nlgo = \"window\"\n", "there is no key `namespaces.*.lgo`"),
         ("[namespaces.added]\nlog = \"durable\"\noverflow = \"drop_oldest\"\n", "drop_oldest"),
         ("[http]\norigins = [\"nonsense\"]\n[namespaces.added]\nlog = \"window\"\n", "http.origins"),
@@ -106,7 +106,7 @@ async fn a_mistake_changes_nothing() {
         hub.reload(text);
         hub.says(said).await;
         let mut peer = Peer::connect(&hub, "u1").await;
-        peer.publish(draft("room:a", "1")).await;
+        peer.publish(draft("den:a", "1")).await;
         assert_eq!(
             peer.refused(|id| ClientFrame::Subscribe(id, fresh("added:a"))).await,
             ErrorCode::NotFound,
@@ -122,7 +122,7 @@ async fn a_mistake_changes_nothing() {
 async fn a_log_moves_only_with_a_restart() {
     let hub = Setup::new().config(FIRST).start();
     let mut peer = Peer::connect(&hub, "u1").await;
-    peer.subscribe(fresh("room:a")).await;
+    peer.subscribe(fresh("den:a")).await;
     hub.reload(&second().replacen("log = \"window\"", "log = \"durable\"", 1));
     hub.says("can change only with a restart").await;
     assert_eq!(
@@ -130,7 +130,7 @@ async fn a_log_moves_only_with_a_restart() {
         ErrorCode::NotFound,
         "all or nothing"
     );
-    peer.publish(draft("room:a", "1")).await;
+    peer.publish(draft("den:a", "1")).await;
     assert_eq!(peer.offsets(1).await, [1]);
 }
 
@@ -140,7 +140,7 @@ async fn a_namespace_that_is_gone_is_not_found() {
     let mut peer = Peer::connect(&hub, "u1").await;
     hub.reload("");
     hub.says("reloaded").await;
-    assert_eq!(peer.refused(|id| ClientFrame::Publish(id, draft("room:a", "1"))).await, ErrorCode::NotFound);
+    assert_eq!(peer.refused(|id| ClientFrame::Publish(id, draft("den:a", "1"))).await, ErrorCode::NotFound);
     // And comes back with another log after all: what it held was held elsewhere.
     hub.reload(&FIRST.replace("window", "none"));
     peer.publish(draft("chat:a", "1")).await;

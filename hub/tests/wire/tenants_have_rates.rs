@@ -22,7 +22,7 @@ id = "dev"
 secret = "dev-key"
 scopes = ["publish"]
 
-[namespaces.room]
+[namespaces.den]
 log = "window"
 allow = ["subscribe", "publish"]
 
@@ -39,7 +39,7 @@ fn hub(rates: &str) -> Hub {
 
 /// Publishes once; `Some` is how long to wait.
 async fn publish(peer: &mut Peer) -> Option<u64> {
-    match peer.ask(|id| ClientFrame::Publish(id, draft("room:a", "1"))).await {
+    match peer.ask(|id| ClientFrame::Publish(id, draft("den:a", "1"))).await {
         ServerFrame::Ack { .. } => None,
         ServerFrame::Error(error) if error.code == ErrorCode::RateLimited => {
             Some(error.retry_after_ms.expect("it says when"))
@@ -49,7 +49,7 @@ async fn publish(peer: &mut Peer) -> Option<u64> {
 }
 
 async fn status(hub: &Hub, items: usize) -> u16 {
-    let items = vec![r#"{"channel":"room:a","data":1}"#; items].join(",");
+    let items = vec![r#"{"channel":"den:a","data":1}"#; items].join(",");
     hub.post("/v1/batch", &format!(r#"{{"publishes":[{items}]}}"#)).await.status
 }
 
@@ -74,16 +74,16 @@ async fn a_tenant_has_one_bucket_for_users_and_services() {
     assert_eq!(status(&hub, 9).await, 200);
     assert_eq!(publish(&mut peer).await, None);
     assert!(publish(&mut peer).await.is_some());
-    let answer = hub.post("/v1/batch", r#"{"publishes":[{"channel":"room:a","data":1}]}"#).await;
+    let answer = hub.post("/v1/batch", r#"{"publishes":[{"channel":"den:a","data":1}]}"#).await;
     assert_eq!((answer.status, answer.json()["code"].as_str()), (429, Some("rate_limited")));
     assert!(answer.header("retry-after").is_some());
-    assert_eq!(hub.post("/v1/publish", r#"{"channel":"room:a","data":1}"#).await.status, 429);
+    assert_eq!(hub.post("/v1/publish", r#"{"channel":"den:a","data":1}"#).await.status, 429);
 }
 
 #[tokio::test]
 async fn publishes_keep_their_order_while_they_wait_for_room() {
     let hub = hub("publishes_per_second = 100000\nuser_publishes_per_second = 100000");
-    for name in ["room:order", "book:order"] {
+    for name in ["den:order", "book:order"] {
         let (mut reader, mut writer) = (Peer::connect(&hub, "u1").await, Peer::connect(&hub, "u2").await);
         reader.subscribe(fresh(name)).await;
         for number in 0..100 {

@@ -75,7 +75,8 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
 $$;
 
 -- Answers questions of acts: of form 0 the record of a name, of form 1 the last of a group up to a place, of form 2 a
--- group. Kind by kind: a statement that names one opens one partition.
+-- group; an empty group comes as no name. Kind by kind: a statement that names one opens one partition. (CASE and not
+-- coalesce: behind a policy an index is only given what can not tell anything, and Postgres does not trust coalesce.)
 CREATE FUNCTION hubbub.answers(
     tenants text[], homes text[], kinds smallint[], forms smallint[], names text[], ats bigint[], most bigint
 ) RETURNS TABLE (
@@ -103,8 +104,8 @@ BEGIN
                         WITH ORDINALITY AS a (tenant, home, kind, form, name, at, number)
                     CROSS JOIN LATERAL (
                         SELECT l.home, l.kind, l.key, l.grp, l.at, l.who, l.text, l.body FROM hubbub.records AS l
-                        WHERE l.tenant = asked.tenant AND l.home = a.home AND l.kind = asked.kind AND l.grp = coalesce(a.name, '')
-                            AND l.at <= a.at
+                        WHERE l.tenant = asked.tenant AND l.home = a.home AND l.kind = asked.kind
+                            AND l.grp = CASE WHEN a.name IS NULL THEN '' ELSE a.name END AND l.at <= a.at
                         ORDER BY l.at DESC, l.key DESC LIMIT 1
                     ) AS r
                 WHERE a.tenant = asked.tenant AND a.kind = asked.kind AND a.form = 1;
@@ -114,7 +115,8 @@ BEGIN
                         WITH ORDINALITY AS a (tenant, home, kind, form, name, number)
                     CROSS JOIN LATERAL (
                         SELECT l.home, l.kind, l.key, l.grp, l.at, l.who, l.text, l.body FROM hubbub.records AS l
-                        WHERE l.tenant = asked.tenant AND l.home = a.home AND l.kind = asked.kind AND l.grp = coalesce(a.name, '')
+                        WHERE l.tenant = asked.tenant AND l.home = a.home AND l.kind = asked.kind
+                            AND l.grp = CASE WHEN a.name IS NULL THEN '' ELSE a.name END
                         ORDER BY l.at, l.key LIMIT most
                     ) AS r
                 WHERE a.tenant = asked.tenant AND a.kind = asked.kind AND a.form = 2;

@@ -11,6 +11,8 @@ mod item;
 mod writer;
 
 #[cfg(test)]
+pub(crate) mod resolved;
+#[cfg(test)]
 mod tests;
 
 use std::sync::Arc;

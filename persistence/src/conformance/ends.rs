@@ -1,8 +1,8 @@
 //! Heads, lists, and single messages by their id.
 
 use super::Database;
-use super::sample::{channel, channel_of, fill, message, open, tenant};
-use crate::Retention;
+use super::sample::{channel, channel_of, fill, keyed, message, open, placed, tenant, whole};
+use crate::{Append, Retention};
 
 pub async fn an_untouched_channel_has_the_present_epoch(database: &dyn Database) {
     let store = open(database).await;
@@ -81,5 +81,33 @@ pub async fn tenants_are_listed(database: &dyn Database) {
     let mut tenants = store.tenants().await.expect("tenants");
     tenants.sort();
     assert_eq!(tenants, ["a", "b", "c-1"].map(tenant));
+    store.close().await;
+}
+
+pub async fn a_forgotten_channel_leaves_nothing(database: &dyn Database) {
+    let store = open(database).await;
+    let (gone, other, foreign) = (channel("user:ada"), channel("user:bob"), channel_of("other", "user:ada"));
+    for kept in [&other, &foreign] {
+        fill(&*store, kept, 3).await;
+    }
+    // More than one step removes.
+    fill(&*store, &gone, 2_100).await;
+    store.append(keyed(&gone, 2_101, "k")).await.expect("appended");
+    store.erase(&gone, 7).await.expect("erased");
+    let mut steps = 1;
+    while !store.forget_channel(&gone).await.expect("forgotten") {
+        steps += 1;
+        assert!(steps < 100, "it does not end");
+    }
+    assert!(steps > 1, "one step did all of it");
+    let listed = store.channels(&tenant("acme"), None, 10).await.expect("channels");
+    assert_eq!(listed.into_iter().map(|(channel, _)| channel).collect::<Vec<_>>(), [other.clone()]);
+    assert_eq!(whole(&*store, &gone).await, []);
+    assert_eq!(store.find(&gone, message(&gone, 5).id).await, Ok(None));
+    assert_eq!((whole(&*store, &other).await.len(), whole(&*store, &foreign).await.len()), (3, 3));
+    assert_eq!(store.forget_channel(&gone).await, Ok(true), "there is nothing any more");
+    // The same name later is another channel: its keys are free, and it counts from 1.
+    let again = Append { id: message(&gone, 9_000).id, ..keyed(&gone, 2_101, "k") };
+    assert_eq!(placed(store.append(again).await.expect("appended")), (1, false));
     store.close().await;
 }

@@ -63,6 +63,7 @@ macro_rules! conformance_tests {
             ends::messages_are_found_by_their_id,
             ends::channels_are_listed_by_name,
             ends::tenants_are_listed,
+            ends::a_forgotten_channel_leaves_nothing,
             retention::an_erased_message_leaves_a_tombstone,
             retention::messages_expire_by_count,
             retention::messages_expire_by_age,

@@ -176,7 +176,8 @@ impl Work for Resolve<'_> {
             held.and_then(|held| judge(item, held, present.epoch))
         };
         let mut answers: Vec<Option<Outcome>> = batch.items.iter().zip(&batch.homes).map(earlier).collect();
-        for row in rows.get(2).map_or(&[][..], Vec::as_slice) {
+        // From the last: of an act with one id in several channels the first counts.
+        for row in rows.get(2).into_iter().flatten().rev() {
             let (number, _) = asked[index(row.try_get(0).map_err(row_error)?, asked.len())?];
             let position = Position::new(present.epoch, offset(row.try_get(1).map_err(row_error)?)?);
             let (id, time) = (batch.items[number].id(), time(row.try_get(2).map_err(row_error)?)?);
@@ -208,5 +209,22 @@ async fn commit(connection: &mut PgConnection, sql: String) -> Result<(), Fault>
             tracing::warn!(?cause, "a commit was not answered");
             Err(Fault::Failed(StoreError::Unknown("a commit was not answered".into())))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hubbub_local::postgres::{Options, Postgres as Server};
+
+    use super::super::{migrate, options};
+    use super::*;
+    use crate::batch::resolved::items_are_found_by_ids_and_keys;
+
+    #[tokio::test]
+    async fn items_whose_end_was_not_seen_are_resolved() {
+        let server = Server::start(Options::default()).expect("a server");
+        migrate(&server.owner_url(), "hubbub").await.expect("migrated");
+        let connections = Arc::new(Connections::new(options(&server.url()).expect("a url"), 1, 1));
+        items_are_found_by_ids_and_keys(&mut Writer { connections }).await;
     }
 }

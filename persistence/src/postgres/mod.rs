@@ -140,6 +140,10 @@ impl Store for Postgres {
         retention::expire(&self.others, channel, retention, now_ms).await
     }
 
+    async fn forget_channel(&self, channel: &ChannelKey) -> Result<bool, StoreError> {
+        retention::forget_channel(&self.others, channel).await
+    }
+
     async fn channels(
         &self,
         tenant: &TenantId,

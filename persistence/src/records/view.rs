@@ -170,3 +170,83 @@ impl<'a> View<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use hubbub_protocol::channel::{ChannelName, TenantId};
+
+    use super::*;
+
+    const KIND: Kind = Kind::Mention;
+
+    fn home() -> ChannelKey {
+        ChannelKey::new(TenantId::parse("t").expect("a tenant"), ChannelName::parse("room:a").expect("a channel"))
+    }
+
+    fn record(key: &str, at: u64) -> Record {
+        let key = RecordKey { home: home(), kind: KIND, key: key.into() };
+        Record { key, group: "g".into(), at, who: None, text: None, body: "{}".into() }
+    }
+
+    /// What a backend would answer, of records that stand in the order of their places.
+    fn answer(stored: &[Record], question: &Question) -> Vec<Record> {
+        match question {
+            Question::Key(key) => stored.iter().filter(|record| record.key == *key).cloned().collect(),
+            Question::Last { at, .. } => stored.iter().rfind(|record| record.at <= *at).cloned().into_iter().collect(),
+            Question::Group { .. } => stored.iter().take(GROUP_RECORDS).cloned().collect(),
+        }
+    }
+
+    /// The key of the last one after these were removed and put, and how many rounds that took.
+    fn last(stored: &[Record], removed: &[&str], put: &[Record], at: u64) -> (Option<String>, usize) {
+        let mut answers = Answers::new();
+        let mut before = Changes::default();
+        before.changed.extend(removed.iter().map(|key| (record(key, 0).key, None)));
+        before.changed.extend(put.iter().map(|record| (record.key.clone(), Some(record.clone()))));
+        for rounds in 0.. {
+            let heads = HashMap::new();
+            let mut view = View::new(&answers, &before, &heads);
+            match view.last(&home(), KIND, "g", at) {
+                Ok(last) => return (last.map(|last| last.key.key), rounds),
+                Err(_) => {
+                    let (missing, _) = view.finish();
+                    assert!(!missing.is_empty());
+                    answers.extend(missing.into_iter().map(|asked| (asked.clone(), answer(stored, &asked))));
+                }
+            }
+        }
+        unreachable!("an act asks at last nothing more")
+    }
+
+    #[test]
+    fn the_last_of_a_group_counts_what_was_changed() {
+        let stored = [record("a", 1), record("b", 5), record("c", 5), record("d", 9)];
+        let moved = |key: &str, at| vec![record(key, at)];
+        let elsewhere = vec![Record { group: "other".into(), ..record("d", 9) }];
+        let table: [(&[&str], Vec<Record>, u64, Option<&str>); 10] = [
+            (&[], vec![], 9, Some("d")),
+            (&[], vec![], 8, Some("c")),
+            (&["d"], vec![], 9, Some("c")),
+            (&["d", "c"], vec![], 9, Some("b")),
+            (&["a", "b", "c", "d"], vec![], 9, None),
+            (&[], moved("d", 2), 9, Some("c")),
+            (&[], moved("a", 10), 9, Some("d")),
+            (&[], moved("bb", 5), 5, Some("c")),
+            (&[], moved("e", 9), 9, Some("e")),
+            (&[], elsewhere, 9, Some("c")),
+        ];
+        for (removed, put, at, expected) in table {
+            let (found, _) = last(&stored, removed, &put, at);
+            assert_eq!(found.as_deref(), expected, "{removed:?} {put:?} {at}");
+        }
+    }
+
+    #[test]
+    fn the_last_of_a_large_group_is_right_too() {
+        let stored: Vec<Record> = (0..3_000).map(|at| record(&format!("{at:04}"), at)).collect();
+        assert_eq!(last(&stored, &[], &[], u64::MAX), (Some("2999".into()), 1));
+        assert_eq!(last(&stored, &["2999"], &[], u64::MAX), (Some("2998".into()), 3));
+        assert_eq!(last(&stored, &["2999", "2998"], &[], u64::MAX), (Some("2997".into()), 4));
+        assert_eq!(last(&stored, &["0000"], &[], 0), (None, 2));
+    }
+}

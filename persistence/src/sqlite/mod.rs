@@ -174,6 +174,13 @@ impl Store for Sqlite {
         Ok(gone)
     }
 
+    async fn forget_channel(&self, channel: &ChannelKey) -> Result<bool, StoreError> {
+        let mut transaction = self.write_transaction().await?;
+        let gone = retention::forget_channel(transaction.connection(), channel).await?;
+        transaction.commit_repeatable().await?;
+        Ok(gone)
+    }
+
     async fn channels(
         &self,
         tenant: &TenantId,

@@ -85,6 +85,36 @@ pub(super) async fn erase(
     Ok(true)
 }
 
+/// Forgets a channel, the log from its old end. Answers whether nothing of it is left.
+pub(super) async fn forget_channel(
+    connection: &mut SqliteConnection,
+    channel: &ChannelKey,
+) -> Result<bool, StoreError> {
+    let Some((id, head, low)) = ends(connection, channel).await? else { return Ok(true) };
+    let oldest: Vec<(i64,)> =
+        sqlx::query_as("SELECT offset FROM messages WHERE channel_id = ? AND offset > ? ORDER BY offset LIMIT ?")
+            .bind(id)
+            .bind(to_sql(low))
+            .bind(index_to_sql(CHUNK))
+            .fetch_all(&mut *connection)
+            .await
+            .map_err(store_error)?;
+    if oldest.len() == CHUNK {
+        let up_to = oldest.last().map_or(Ok(head), |(at,)| offset(*at))?;
+        cut(connection, id, up_to).await?;
+        return Ok(false);
+    }
+    for sql in [
+        "DELETE FROM messages WHERE channel_id = ?",
+        "DELETE FROM keys WHERE channel_id = ?",
+        "DELETE FROM epoch_starts WHERE channel_id = ?",
+        "DELETE FROM channels WHERE id = ?",
+    ] {
+        sqlx::query(sql).bind(id).execute(&mut *connection).await.map_err(store_error)?;
+    }
+    Ok(true)
+}
+
 fn expired(at: u64, made: u64, head: u64, retention: Retention, now: u64) -> bool {
     let too_many = retention.messages.is_some_and(|messages| at <= head.saturating_sub(messages));
     let too_old = retention.age_ms.is_some_and(|age| made.saturating_add(age) <= now);

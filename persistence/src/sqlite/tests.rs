@@ -51,6 +51,15 @@ async fn an_unknown_commit_is_resolved_by_ids_and_keys() {
 }
 
 #[tokio::test]
+async fn acts_whose_end_was_not_seen_are_resolved() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = open(&folder).await;
+    let mut writer = Writer { connections: store.writer.clone(), present: store.present, _claim: store.claim.clone() };
+    crate::batch::resolved::items_are_found_by_ids_and_keys(&mut writer).await;
+    store.close().await;
+}
+
+#[tokio::test]
 async fn a_connection_that_was_lost_in_a_transaction_is_replaced() {
     let folder = tempfile::tempdir().expect("a folder");
     let store = open(&folder).await;

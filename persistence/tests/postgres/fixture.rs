@@ -1,9 +1,12 @@
 //! A private server with tables, stores on it, and messages.
 
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 
 use hubbub_local::postgres::{Options, Postgres as Server};
 use hubbub_persistence::postgres::{Settings, migrate};
+use hubbub_persistence::records::scripted::{Scripted, event};
+use hubbub_persistence::records::{Act, Kind, Record, RecordKey, Verdict};
 use hubbub_persistence::{Append, Appended, Bounds, Entry, Postgres, ReadFrom, Store};
 use hubbub_protocol::channel::{ChannelKey, ChannelName, TenantId};
 use hubbub_protocol::{Data, Epoch, Key, MessageId, Position};
@@ -91,4 +94,21 @@ pub(crate) async fn head(store: &Postgres, name: &str) -> Position {
 /// The present epoch.
 pub(crate) async fn epoch(store: &Postgres) -> Epoch {
     head(store, "chat:untouched").await.epoch
+}
+
+/// A record with a word for search.
+pub(crate) fn record(home: &str, kind: Kind, key: &str, at: u64) -> Record {
+    let key = RecordKey { home: channel(home), kind, key: key.into() };
+    Record { key, group: String::new(), at, who: None, text: Some("word".into()), body: "{}".into() }
+}
+
+/// An act that puts these and says its number in this channel.
+pub(crate) fn putting(home: &str, number: u64, records: Vec<Record>) -> Arc<dyn Act> {
+    let (channels, home) = ([channel(home)], channel(home));
+    let id = MessageId::from_parts(number, 0);
+    Arc::new(Scripted::new(&channels, number, id, move |view| {
+        records.iter().cloned().for_each(|record| view.put(record));
+        let said = event(&home, id, Data::parse(number.to_string()).expect("json"));
+        Ok(Verdict { events: vec![said], ..Verdict::default() })
+    }))
 }

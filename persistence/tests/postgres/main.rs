@@ -7,5 +7,7 @@ mod fixture;
 mod kill;
 mod migrations;
 mod nodes;
+mod plans;
+mod records;
 mod slots;
 mod walls;

@@ -3,13 +3,14 @@
 
 use hubbub_local::postgres::Postgres as Server;
 use hubbub_persistence::postgres::migrate;
+use hubbub_persistence::records::{Kind, Records, Search, SearchIn};
 use hubbub_persistence::{Postgres, Revocation, RevokedSubject, Store, StoreError};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 
-use super::fixture::{channel, fill, keyed, open, server, settings, tenant, whole};
+use super::fixture::{channel, fill, keyed, open, putting, record, server, settings, tenant, whole};
 
 /// Every table with rows of tenants.
-const WALLED: [&str; 6] = ["channels", "segments", "epoch_starts", "messages", "keys", "revocations"];
+const WALLED: [&str; 7] = ["channels", "segments", "epoch_starts", "messages", "keys", "revocations", "records"];
 
 /// Each table has rows of `acme`.
 async fn filled() -> (Server, Postgres) {
@@ -17,6 +18,7 @@ async fn filled() -> (Server, Postgres) {
     let store = open(&server, 1).await;
     fill(&store, "chat:a", 1..=3).await;
     store.append(keyed(&channel("chat:a"), 4, "k")).await.expect("appended");
+    store.act(putting("room:a", 5, vec![record("room:a", Kind::Message, "m", 1)])).await.expect("acted");
     let subject = RevokedSubject::Token("jti".into());
     store.revoke(Revocation { tenant: tenant("acme"), subject, until: 10 }).await.expect("revoked");
     (server, store)
@@ -56,6 +58,8 @@ async fn another_tenants_rows_can_not_be_written() {
         "UPDATE hubbub.keys SET digest = NULL",
         "UPDATE hubbub.revocations SET until = 0",
         "UPDATE hubbub.messages SET tenant = 'other'",
+        "UPDATE hubbub.records SET body = 'theirs'",
+        "DELETE FROM hubbub.records",
     ];
     for statement in nothing {
         assert_eq!(as_tenant(&server.url(), "other", statement).await.expect("done"), 0, "{statement}");
@@ -67,12 +71,30 @@ async fn another_tenants_rows_can_not_be_written() {
         // Rows can not be given away.
         ("acme", "UPDATE hubbub.channels SET tenant = 'other'"),
         ("acme", "UPDATE hubbub.messages SET tenant = 'other'"),
+        ("other", "INSERT INTO hubbub.records VALUES (3, 'acme', 'room:a', 'm', '', 1, NULL, NULL, '1')"),
+        (
+            "other",
+            "INSERT INTO hubbub.records VALUES (3, 'acme', 'room:a', 'm', '', 1, NULL, NULL, '1')
+             ON CONFLICT (tenant, home, kind, key) DO UPDATE SET body = '1'",
+        ),
+        ("acme", "UPDATE hubbub.records SET tenant = 'other'"),
     ];
     for (tenant, statement) in refused {
         let error = as_tenant(&server.url(), tenant, statement).await.expect_err(statement);
         assert!(error.to_string().contains("row-level security"), "{statement}: {error}");
     }
     assert_eq!(whole(&store, "chat:a").await.len(), 4);
+    // A function of the owner sees what the transaction may see, whatever it is asked.
+    for tenant in ["other", "", "acme/room:a"] {
+        let search = "SELECT * FROM hubbub.search('room:a', NULL, NULL, '''word''', 10, 0)";
+        assert_eq!(as_tenant(&server.url(), tenant, search).await.expect("searched"), 0, "{tenant:?}");
+    }
+    // And takes back only what its own transaction has made.
+    let unmake = "SELECT hubbub.unmake_channels(array_agg(id)) FROM generate_series(1, 100) AS id";
+    as_tenant(&server.url(), "other", unmake).await.expect("nothing unmade");
+    let within = SearchIn::Channel(channel("room:a"));
+    let search = Search { tenant: tenant("acme"), words: "word".into(), within, from: None, skip: 0, limit: 9 };
+    assert_eq!(store.search(search).await.expect("searched").len(), 1);
     store.close().await;
 }
 
@@ -82,6 +104,8 @@ async fn the_role_of_the_nodes_owns_nothing_and_goes_round_no_wall() {
     let denied = [
         "SELECT * FROM hubbub.messages_1",
         "SELECT * FROM hubbub.keys_0",
+        "SELECT * FROM hubbub.records_message",
+        "INSERT INTO hubbub.records_message VALUES (3, 'acme', 'room:a', 'm', '', 1, NULL, NULL, '1')",
         "TRUNCATE hubbub.messages",
         "DROP TABLE hubbub.channels",
         "ALTER TABLE hubbub.messages DISABLE ROW LEVEL SECURITY",
@@ -116,7 +140,7 @@ async fn every_table_with_a_tenant_is_walled_for_its_owner_too() {
     for row in rows {
         assert!(row.get::<bool, _>(1), "{} has no wall", row.get::<String, _>(0));
     }
-    for hidden in ["messages", "keys", "messages_1", "epoch_starts"] {
+    for hidden in ["messages", "keys", "messages_1", "epoch_starts", "records", "records_room", "records_person"] {
         let select = format!("SELECT * FROM hubbub.{hidden}");
         assert_eq!(as_tenant(&server.owner_url(), "other", &select).await.expect("selected"), 0, "{hidden}");
     }
@@ -170,6 +194,7 @@ async fn another_owner_empties_nothing_and_says_what_to_do() {
     }
     told(&store.revocations(5).await.expect_err("revocations are not none").to_string());
     told(&store.tenants().await.expect_err("tenants are not none").to_string());
+    told(&store.due(5, 1).await.expect_err("tasks are not none").to_string());
     match Postgres::open(settings(server.url(), 2)).await {
         Err(StoreError::Refused(why)) => told(&why),
         other => panic!("{other:?}"),

@@ -133,6 +133,12 @@ pub struct MessagesAnswer {
     /// The place of whoever asks in the thread that was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub thread: Option<ThreadPlace>,
+    /// The message that the thread hangs under; absent when it was deleted without a trace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub root: Option<Post>,
+    /// The place in the own channel of whoever asks of which this is a snapshot: read marks stand there too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<Place>,
 }
 
 /// Somebody's place in a thread.
@@ -163,13 +169,20 @@ pub struct ThreadEntry {
     pub mentions: u64,
     /// Everything up to this ordinal is read.
     pub read: u64,
+    /// How many mentions are read.
+    pub mentions_read: u64,
+    /// The place in the log of the room of which this is a snapshot.
+    #[serde(flatten)]
+    pub place: Place,
 }
 
 /// To `threads`.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct ThreadsAnswer {
-    /// Followed threads.
+    /// Followed threads, by channel and thread.
     pub threads: Vec<ThreadEntry>,
+    /// The place in the user's own channel of which this is a snapshot.
+    pub user: Place,
     /// `after` of the next page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,

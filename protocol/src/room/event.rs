@@ -31,6 +31,9 @@ pub enum Event {
         user: UserId,
         /// As what.
         role: Role,
+        /// A mute from an earlier time in it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        muted_until: Option<u64>,
     },
     /// Somebody came in.
     #[serde(rename = "member.joined")]
@@ -47,6 +50,9 @@ pub enum Event {
         read: u64,
         /// The same of room-wide mentions.
         mentions_all_read: u64,
+        /// A mute from an earlier time in it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        muted_until: Option<u64>,
     },
     /// Somebody went, or declined.
     #[serde(rename = "member.left")]
@@ -184,6 +190,9 @@ pub struct Created {
     pub mentions: Mentions,
     /// How often the room was mentioned as a whole now.
     pub mentions_all: u64,
+    /// Who follows its thread from now on and did not before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub follows: Vec<UserId>,
 }
 
 /// Whom a message mentions.
@@ -250,6 +259,10 @@ pub struct Moved {
     /// In which thread.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub thread: Option<MessageId>,
+    /// Behind which offset of the room's log; only in the reader's own channel. Two logs have no order between them: a mark
+    /// that the room's log has moved further on already is older than that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub behind: Option<u64>,
 }
 
 /// An event of a user's own channel.
@@ -285,6 +298,12 @@ pub enum OwnEvent {
         thread: MessageId,
         /// Whether it is.
         following: bool,
+        /// What of it counts as read: all that was said before one followed it for the first time.
+        #[serde(default)]
+        read: u64,
+        /// Behind which offset of the room's log, as with a read mark.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        behind: Option<u64>,
     },
     /// A read mark moved, where the room does not tell it.
     #[serde(rename = "read.moved")]

@@ -18,22 +18,26 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use hubbub_persistence::{Append, Appended, Continuity, Head, Page, ReadFrom};
+use hubbub_persistence::{Append, Appended, Continuity, Entry, Head, Page, ReadFrom};
 use hubbub_protocol::channel::ChannelKey;
 use hubbub_protocol::envelope::wire;
-use hubbub_protocol::{Epoch, Position};
+use hubbub_protocol::{Epoch, MessageId, Position, TenantId};
 use rand::RngExt;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::AbortHandle;
 
 use self::listen::Request;
 use self::shared::Shared;
-use super::{Broker, BrokerError, Content, Envelope, Inbox, Link, Scope};
+use super::{Broker, BrokerError, Content, Envelope, Inbox, Link, Scope, Sieve};
 use crate::namespace::WindowBounds;
 use crate::redis::{Redis, RedisError, State, Value};
 
 /// Subscribers that may wait for the listener; more wait in front of it.
 const REQUESTS: usize = 8_192;
+
+/// Messages, and their bytes, that are sifted at once: bounds how long one script keeps Redis from others.
+const SIFTED: u32 = 256;
+const SIFTED_BYTES: usize = 1 << 20;
 
 /// One node's end of Redis.
 pub struct RedisBroker {
@@ -147,8 +151,48 @@ impl Broker for RedisBroker {
         Ok(window::continuity(&self.shared.redis, channel, position).await?)
     }
 
+    async fn sift(&self, tenant: &TenantId, sieve: Arc<Sieve>) -> Result<Vec<ChannelKey>, BrokerError> {
+        let redis = &self.shared.redis;
+        let names = redis.names(names::windows(redis, tenant)).await?;
+        let mut sifted = Vec::new();
+        for channel in names.iter().filter_map(|name| names::channel_of(name, tenant)) {
+            let whole = sieve(&channel.channel, None);
+            let gone = if whole {
+                window::sift(redis, &channel, &[]).await?
+            } else {
+                self.sift_one(&channel, &*sieve).await?
+            };
+            if gone > 0 {
+                sifted.push(channel);
+            }
+        }
+        Ok(sifted)
+    }
+
     fn link(&self) -> Link {
         self.shared.link()
+    }
+}
+
+impl RedisBroker {
+    /// Page by page: each is read, judged here, and what goes is taken out by one script.
+    async fn sift_one(&self, channel: &ChannelKey, sieve: &Sieve) -> Result<u64, RedisError> {
+        let (mut after, mut gone) = (0, 0);
+        loop {
+            let page = window::read(&self.shared.redis, channel, ReadFrom::After(after), SIFTED, SIFTED_BYTES).await?;
+            let goes = |entry: &Entry| match entry {
+                Entry::Message(message) if sieve(&channel.channel, Some(message)) => Some((entry.offset(), message.id)),
+                Entry::Message(_) | Entry::Tombstone { .. } => None,
+            };
+            let chosen: Vec<(u64, MessageId)> = page.entries.iter().filter_map(goes).collect();
+            if !chosen.is_empty() {
+                gone += window::sift(&self.shared.redis, channel, &chosen).await?;
+            }
+            match page.entries.last().filter(|_| page.more) {
+                Some(last) => after = last.offset(),
+                None => return Ok(gone),
+            }
+        }
     }
 }
 

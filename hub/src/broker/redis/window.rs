@@ -13,6 +13,7 @@ use crate::redis::{Redis, RedisError, Script, Value};
 
 static APPEND: Script = Script::new(concat!(include_str!("lua/window.lua"), include_str!("lua/append.lua")));
 static READ: Script = Script::new(concat!(include_str!("lua/window.lua"), include_str!("lua/read.lua")));
+static SIFT: Script = Script::new(concat!(include_str!("lua/window.lua"), include_str!("lua/sift.lua")));
 static HEADS: Script = Script::new(concat!(include_str!("lua/window.lua"), include_str!("lua/heads.lua")));
 
 /// How long a window's numbering is kept after its last append, in milliseconds: longer than any token lives.
@@ -91,14 +92,58 @@ pub(super) async fn read(
     let mut reply = Reply::of(redis.run(&READ, names::window(redis, channel).into(), args.into()).await?)?;
     let head = reply.head()?;
     let more = reply.number()? == 1;
-    let mut entries = Vec::new();
+    let mut messages = Vec::new();
     while !reply.is_empty() {
         let position = Position::new(head.position.epoch, reply.number()?);
         let fields = [reply.bytes()?, reply.bytes()?].concat();
         let message = wire::decode_message(channel, Some(position), &fields);
-        entries.push(Entry::Message(message.map_err(|_| RedisError::Malformed("an entry that is no message"))?));
+        messages.push(message.map_err(|_| RedisError::Malformed("an entry that is no message"))?);
     }
-    Ok(Page { head, entries, more })
+    Ok(with_tombstones(Page { head, entries: Vec::new(), more }, messages, from, limit))
+}
+
+/// The page of these messages, with what was taken out between them.
+fn with_tombstones(mut page: Page, messages: Vec<Message>, from: ReadFrom, limit: u32) -> Page {
+    let (head, low) = (page.head.position.offset, page.head.low);
+    let mut place = match from {
+        ReadFrom::After(offset) => offset.max(low) + 1,
+        ReadFrom::Before(offset) => offset.saturating_sub(1).min(head),
+    };
+    let up = matches!(from, ReadFrom::After(_));
+    // Where nothing follows, what is missing up to the end was taken out as well.
+    let end = (!page.more).then_some(if up { head + 1 } else { low });
+    let found = messages.into_iter().map(Some).chain(std::iter::once(None));
+    for message in found {
+        let offset = message.as_ref().and_then(|message| message.position).map(|position| position.offset);
+        let Some(until) = offset.or(end) else { break };
+        while if up { place < until } else { place > until } {
+            if page.entries.len() >= limit as usize {
+                page.more = true;
+                return page;
+            }
+            page.entries.push(Entry::Tombstone { offset: place });
+            place = if up { place + 1 } else { place - 1 };
+        }
+        if let Some(message) = message {
+            if page.entries.len() >= limit as usize {
+                page.more = true;
+                return page;
+            }
+            page.entries.push(Entry::Message(message));
+            place = if up { place + 1 } else { place.saturating_sub(1) };
+        }
+    }
+    page
+}
+
+/// Takes messages out of a window, each if it still is at its offset; none: the window goes whole. Answers how many went.
+pub(super) async fn sift(
+    redis: &Redis,
+    channel: &ChannelKey,
+    messages: &[(u64, MessageId)],
+) -> Result<u64, RedisError> {
+    let args = messages.iter().flat_map(|(offset, id)| [number(*offset), bytes(id.to_bytes())]).collect();
+    Reply::of(redis.run(&SIFT, names::window(redis, channel).into(), args).await?)?.number()
 }
 
 /// The ends of windows, in the order asked for.

@@ -1,14 +1,12 @@
-//! Lists of rooms, members and threads.
+//! Lists of rooms and members.
 
 use std::collections::HashMap;
 
 use hubbub_persistence::records::question::List;
-use hubbub_persistence::records::{Kind, Look, RecordKey};
+use hubbub_persistence::records::{Kind, Look};
 use hubbub_protocol::channel::{ChannelKey, ChannelName, UserId};
-use hubbub_protocol::room::answer::{
-    DiscoverAnswer, MemberEntry, MembersAnswer, RoomEntry, RoomsAnswer, ThreadEntry, ThreadsAnswer,
-};
-use hubbub_protocol::room::op::{Discover, Members, Rooms, Threads};
+use hubbub_protocol::room::answer::{DiscoverAnswer, MemberEntry, MembersAnswer, RoomEntry, RoomsAnswer};
+use hubbub_protocol::room::op::{Discover, Members, Rooms};
 use hubbub_protocol::room::{Member, MemberState, Person, Role};
 use hubbub_protocol::{ErrorCode, MessageId};
 
@@ -16,14 +14,12 @@ use super::Asking;
 use super::sight::{entry, no_room, sees};
 use crate::rooms::actor::Rank;
 use crate::rooms::error::{RoomError, refusal};
-use crate::rooms::rows::{FollowerRow, MemberRow, PostRow, RoomRow, member_key, person_key, post_key, read, room_key};
+use crate::rooms::rows::{MemberRow, PostRow, RoomRow, member_key, person_key, post_key, read, room_key};
 
 /// Most rooms of a page.
 const ROOMS: u32 = 1_000;
 /// Most members of a page.
 const MEMBERS: u32 = 1_000;
-/// Most threads of a page.
-const THREADS: u32 = 100;
 
 impl Asking<'_> {
     /// The channels of rooms that a user may look into and is in, or invited to.
@@ -148,9 +144,9 @@ impl Asking<'_> {
         // Who was banned or went is for those who keep order.
         let order = sight.rank >= Rank::In(Role::Moderator);
         let page = &sight.lists[usize::from(!order)];
-        let read_too = sight.room.room.receipts || order;
+        let receipts = sight.room.room.receipts;
         let members = page.iter().map(read::<MemberRow>).collect::<Result<Vec<_>, _>>()?;
-        let members: Vec<_> = members.into_iter().map(|row| seen(row.member, read_too)).collect();
+        let members: Vec<_> = members.into_iter().map(|row| seen(row.member, receipts)).collect();
         let next = members.last().filter(|_| page.len() == limit as usize).map(|member| member.user.clone());
         Ok(MembersAnswer { members, place: sight.place.into(), next })
     }
@@ -168,47 +164,6 @@ impl Asking<'_> {
         let rooms = rooms.into_iter().map(|row| row.room);
         let rooms = rooms.filter(|room| wanted(&room.channel) && self.actor.reach.has(&room.channel)).collect();
         Ok(DiscoverAnswer { rooms, next })
-    }
-
-    pub(super) async fn threads(&self, body: &Threads) -> Result<ThreadsAnswer, RoomError> {
-        let limit = checked(body.limit, THREADS)?;
-        let user = self.user()?;
-        let after = body.after.as_deref().map(|after| self.follower_after(after)).transpose()?;
-        let list = List::User { who: user.clone(), kind: Some(Kind::Follower), homes: Vec::new(), after, limit };
-        let looked = self.records.look(&self.actor.tenant, Look { lists: vec![list], ..Look::default() }).await?;
-        let page = looked.lists.into_iter().next().unwrap_or_default();
-        let next = page.last().filter(|_| page.len() == limit as usize);
-        let next = next.map(|record| format!("{} {}", record.key.home.channel, record.key.key));
-        let rows = page.iter().map(|record| Ok((record.key.home.clone(), read::<FollowerRow>(record)?)));
-        let rows: Vec<(ChannelKey, FollowerRow)> = rows.collect::<Result<_, RoomError>>()?;
-        let keys = rows.iter().flat_map(|(home, row)| [post_key(home, row.thread), member_key(home, user)]);
-        let keys: Vec<RecordKey> = keys.collect();
-        let looked = self.records.look(&self.actor.tenant, Look { keys, ..Look::default() }).await?;
-        let mut threads = Vec::new();
-        for ((home, row), pair) in rows.into_iter().zip(looked.keys.chunks(2)) {
-            let [Some(root), Some(me)] = pair else { continue };
-            let (root, me): (PostRow, MemberRow) = (read(root)?, read(me)?);
-            let here = me.member.state == MemberState::Joined && self.actor.reach.has(&home.channel);
-            if !row.following || !here {
-                continue;
-            }
-            threads.push(ThreadEntry {
-                channel: home.channel,
-                unread: root.post.replies.saturating_sub(row.read),
-                mentions: row.mentions.saturating_sub(row.mentions_read),
-                read: row.read,
-                thread: root.post,
-            });
-        }
-        Ok(ThreadsAnswer { threads, next })
-    }
-
-    fn follower_after(&self, after: &str) -> Result<RecordKey, RoomError> {
-        let bad = || RoomError::from(refusal(ErrorCode::BadRequest, "`after` is `next` of the page before"));
-        let (channel, key) = after.split_once(' ').ok_or_else(bad)?;
-        let channel = ChannelName::parse(channel).map_err(|_| bad())?;
-        let home = ChannelKey::new(self.actor.tenant.clone(), channel);
-        Ok(RecordKey { home, kind: Kind::Follower, key: key.to_owned() })
     }
 
     pub(super) async fn receipts(
@@ -250,9 +205,11 @@ fn outside(mut row: RoomRow, me: &MemberRow) -> RoomRow {
     row
 }
 
-fn seen(member: Member, read: bool) -> MemberEntry {
-    let Member { user, role, state, since, muted_until, banned_until, read: upto, .. } = member;
-    MemberEntry { user, role, state, since, muted_until, banned_until, read: read.then_some(upto) }
+/// What others see of a member. What is read is told where events tell it: of those who are in a room with receipts.
+fn seen(member: Member, receipts: bool) -> MemberEntry {
+    let Member { user, role, state, since, muted_until, banned_until, read, .. } = member;
+    let read = (receipts && state == MemberState::Joined).then_some(read);
+    MemberEntry { user, role, state, since, muted_until, banned_until, read }
 }
 
 pub(super) fn checked(limit: u32, most: u32) -> Result<u32, RoomError> {

@@ -1,13 +1,14 @@
 //! Questions about rooms: each is answered from one snapshot, for whoever may see it. Nothing here changes anything.
 //!
-//! Read in this order: what somebody sees of a room (`sight`), lists of rooms and people (`lists`), messages (`posts`), search and
-//! inbox (`found`), what moderators see (`order`).
+//! Read in this order: what somebody sees of a room (`sight`), lists of rooms and people (`lists`), messages (`posts`) and threads (`threads`),
+//! search and inbox (`found`), what moderators see (`order`).
 
 mod sight;
 
 mod lists;
 
 mod posts;
+mod threads;
 
 mod found;
 
@@ -34,8 +35,8 @@ pub(super) struct Asking<'a> {
 }
 
 impl Asking<'_> {
-    /// Answers a question that is about nobody.
-    pub(super) async fn open_to_all(&self, op: &Op) -> Result<Data, RoomError> {
+    /// Answers what is about no room and nobody in particular.
+    pub(super) async fn discovered(&self, op: &Op) -> Result<Data, RoomError> {
         match op {
             Op::Discover(body) => data(&self.discover(body).await?),
             _ => Err(RoomError::Internal),
@@ -48,7 +49,6 @@ impl Asking<'_> {
             Op::Rooms(body) => data(&self.rooms(body).await?),
             Op::Room(_) => data(&self.room(home).await?),
             Op::Members(body) => data(&self.members(body, home).await?),
-            Op::Discover(body) => data(&self.discover(body).await?),
             Op::Messages(body) => data(&self.messages(body, home).await?),
             Op::Message(body) => data(&self.message(body.message, home).await?),
             Op::Versions(body) => data(&self.versions(body.message, home).await?),

@@ -33,10 +33,8 @@ impl Asking<'_> {
         .into_iter()
         .flatten()
         .collect();
-        let keys = match (body.thread, &self.actor.user) {
-            (Some(thread), Some(user)) => vec![follower_key(home, thread, user)],
-            _ => Vec::new(),
-        };
+        let place = body.thread.zip(self.actor.user.as_ref()).map(|(thread, user)| follower_key(home, thread, user));
+        let keys = body.thread.map(|thread| post_key(home, thread)).into_iter().chain(place).collect();
         let mut sight = self.sight(home, keys, asked).await?;
         let mut found = std::mem::take(&mut sight.lists).into_iter();
         let mut cut = |side: Option<(u64, u32)>| {
@@ -50,15 +48,22 @@ impl Asking<'_> {
         records.reverse();
         let (behind, after) = cut(newer);
         records.extend(behind);
-        // What lies on the side that was not asked for is what the bound stands for.
-        let last = body.thread.is_none().then_some(sight.room.room.messages);
-        let before = before.map_or_else(|| newer.is_some_and(|(at, _)| at > 0), |(_, more)| more);
-        let after =
-            after.map_or_else(|| older.is_some_and(|(at, _)| last.is_some_and(|last| at <= last)), |(_, more)| more);
         let thread = body.thread.map(|root| place_in(&sight, root)).transpose()?;
-        let messages = self.posts(home, &records).await?;
-        let (room, me) = (sight.room.room, sight.me.map(|me| me.member));
-        Ok(MessagesAnswer { place: sight.place.into(), messages, before, after, room, me, thread })
+        let root = sight.keys.iter_mut().next().and_then(Option::take);
+        // What lies on the side that was not asked for is what the bound stands for.
+        let last = match (body.thread, &root) {
+            (None, _) => sight.room.room.messages,
+            (Some(_), Some(root)) => read::<PostRow>(root)?.post.replies,
+            (Some(_), None) => 0,
+        };
+        let before = before.map_or_else(|| newer.is_some_and(|(at, _)| at > 0), |(_, more)| more);
+        let after = after.map_or_else(|| older.is_some_and(|(at, _)| at <= last), |(_, more)| more);
+        let under = root.is_some();
+        records.extend(root);
+        let mut messages = self.posts(home, &records).await?;
+        let root = if under { messages.pop() } else { None };
+        let (room, me, user) = (sight.room.room, sight.me.map(|me| me.member), sight.own.map(Into::into));
+        Ok(MessagesAnswer { place: sight.place.into(), messages, before, after, room, me, thread, root, user })
     }
 
     /// Which stretches of the list make the page: before a place, behind a place, or both.
@@ -143,23 +148,29 @@ impl Asking<'_> {
         }
         let keys = reacted.iter().map(|at| reaction_key(home, posts[*at].id, user)).collect();
         let looked = self.records.look(&home.tenant, Look { keys, ..Look::default() }).await?;
-        for (at, record) in reacted.into_iter().zip(looked.keys) {
-            let mine: ReactionRow = record.map(|record| read(&record)).transpose()?.unwrap_or_default();
-            for (emoji, count) in mine {
-                if let Some(all) = posts[at].reactions.get_mut(&emoji) {
-                    all.mine = count;
-                }
-            }
+        for (at, record) in reacted.into_iter().zip(&looked.keys) {
+            mark_mine(&mut posts[at], record.as_ref())?;
         }
         Ok(posts)
     }
+}
+
+/// Marks somebody's own part of the reactions to a message, by the record of it.
+pub(super) fn mark_mine(post: &mut Post, record: Option<&Record>) -> Result<(), RoomError> {
+    let mine: ReactionRow = record.map(read).transpose()?.unwrap_or_default();
+    for (emoji, count) in mine {
+        if let Some(all) = post.reactions.get_mut(&emoji) {
+            all.mine = count;
+        }
+    }
+    Ok(())
 }
 
 /// From which place, and how many.
 type Side = Option<(u64, u32)>;
 
 fn place_in(sight: &Sight, root: MessageId) -> Result<ThreadPlace, RoomError> {
-    let row = sight.keys.first().and_then(Option::as_ref).map(read::<FollowerRow>).transpose()?;
+    let row = sight.keys.get(1).and_then(Option::as_ref).map(read::<FollowerRow>).transpose()?;
     let row = row.map(|row| (row.following, row.read, row.mentions, row.mentions_read)).unwrap_or_default();
     Ok(ThreadPlace { root, following: row.0, read: row.1, mentions: row.2, mentions_read: row.3 })
 }

@@ -11,7 +11,7 @@ use hubbub_protocol::{ErrorCode, MessageId, Position};
 use super::Asking;
 use crate::rooms::actor::Rank;
 use crate::rooms::error::{RoomError, refusal};
-use crate::rooms::rows::{MemberRow, PostRow, RoomRow, member_key, read, room_key};
+use crate::rooms::rows::{MemberRow, PostRow, RoomRow, member_key, own_channel, read, room_key};
 
 /// Whether somebody who stands there may look into a room.
 pub(in crate::rooms) fn sees(room: &Room, rank: Rank) -> bool {
@@ -24,6 +24,8 @@ pub(in crate::rooms) struct Sight {
     pub(in crate::rooms) me: Option<MemberRow>,
     pub(in crate::rooms) rank: Rank,
     pub(in crate::rooms) place: Position,
+    /// The end of the own log of whoever looks.
+    pub(in crate::rooms) own: Option<Position>,
     pub(in crate::rooms) keys: Vec<Option<hubbub_persistence::records::Record>>,
     pub(in crate::rooms) lists: Vec<Vec<hubbub_persistence::records::Record>>,
 }
@@ -40,7 +42,8 @@ impl Asking<'_> {
         names.extend(self.actor.user.as_ref().map(|user| member_key(home, user)));
         let own = names.len();
         names.extend(keys);
-        let look = Look { heads: vec![home.clone()], keys: names, lists };
+        let ends = std::iter::once(home.clone()).chain(self.actor.user.as_ref().map(|user| own_channel(home, user)));
+        let look = Look { heads: ends.collect(), keys: names, lists };
         let Looked { heads, mut keys, lists } = self.records.look(&home.tenant, look).await?;
         let rest = keys.split_off(own);
         let room: RoomRow = keys[0].as_ref().map(read).transpose()?.ok_or_else(no_room)?;
@@ -53,7 +56,8 @@ impl Asking<'_> {
             return Err(no_room());
         }
         let place = heads.first().ok_or(RoomError::Internal)?.position;
-        Ok(Sight { room, me, rank, place, keys: rest, lists })
+        let own = heads.get(1).map(|head| head.position);
+        Ok(Sight { room, me, rank, place, own, keys: rest, lists })
     }
 
     /// The same for those who keep order.

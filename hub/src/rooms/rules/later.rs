@@ -59,7 +59,9 @@ pub(in crate::rooms) fn unschedule(scene: &mut Scene<'_, '_>, body: &Unschedule)
     let Some(record) = record else { return Err(missing("scheduled message")) };
     match read::<TaskRow>(&record).map_err(Stop::Refused)? {
         TaskRow::Send { .. } => scene.view.remove(key),
-        TaskRow::Notices { .. } | TaskRow::Webhook { .. } => return Err(missing("scheduled message")),
+        TaskRow::Notices { .. } | TaskRow::Webhook { .. } | TaskRow::Job { .. } => {
+            return Err(missing("scheduled message"));
+        }
     }
     Ok(())
 }

@@ -36,7 +36,8 @@ pub(in crate::rooms) fn invite(scene: &mut Scene<'_, '_>, body: &Invite) -> Resu
     (row.member.state, row.member.role, row.member.since, row.member.banned_until) =
         (MemberState::Invited, body.role, now, None);
     scene.put_member(&row);
-    scene.tell(&Event::MemberInvited { user: body.user.clone(), role: body.role });
+    let (user, muted_until) = (body.user.clone(), row.member.muted_until);
+    scene.tell(&Event::MemberInvited { user, role: body.role, muted_until });
     scene.tell_user(&body.user, &OwnEvent::RoomJoined { channel: room.room.channel.clone() });
     notices(scene, None, &room.room.name, vec![(body.user.clone(), What::Invitation)]);
     Ok(())
@@ -181,6 +182,7 @@ pub(super) fn come_in(scene: &mut Scene<'_, '_>, room: &mut RoomRow, row: &Membe
         members: room.room.members,
         read: member.read,
         mentions_all_read: member.mentions_all_read,
+        muted_until: member.muted_until,
     });
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! The rules of rooms: pure decisions over rows, one file for each subject. What a rule allows it puts into the view and tells as
 //! events; the store does the rest.
 //!
-//! Read in this order: making a room (`create`) and its settings (`settings`), its people (`members`), messages (`mentions`, `send`,
+//! Read in this order: making a room (`create`) and its settings (`settings`), its people (`members`), messages (`mentions`, `thread`, `send`,
 //! `change`, `react`, `later`), reading (`reading`, `inbox`), keeping order (`moderation`, `reports`, `audit`).
 
 pub(super) mod create;
@@ -10,6 +10,7 @@ pub(super) mod settings;
 pub(super) mod members;
 
 mod mentions;
+mod thread;
 
 pub(super) mod send;
 

@@ -37,11 +37,12 @@ pub(in crate::rooms) fn read(scene: &mut Scene<'_, '_>, body: &Read) -> Result<(
         mentions_all_read: all,
         channel: None,
         thread: None,
+        behind: None,
     };
     if room.room.receipts {
         scene.tell_latest(&Event::ReadMoved(moved), &format!("read/{user}"));
     } else {
-        moved.channel = Some(room.room.channel);
+        (moved.channel, moved.behind) = (Some(room.room.channel), Some(scene.here()));
         scene.tell_user(&user, &OwnEvent::ReadMoved(moved));
     }
     Ok(())
@@ -67,11 +68,16 @@ fn read_thread(scene: &mut Scene<'_, '_>, body: &Read, user: &UserId, thread: Me
     (row.read, row.mentions_read) = (body.ordinal, named);
     let record = row.record(scene.home());
     scene.view.put(record);
-    let channel = Some(scene.home().channel.clone());
-    let (user, ordinal) = (user.clone(), body.ordinal);
-    let moved = Moved { user, ordinal, mentions_read: named, mentions_all_read: 0, channel, thread: Some(thread) };
-    let user = moved.user.clone();
-    scene.tell_user(&user, &OwnEvent::ReadMoved(moved));
+    let moved = Moved {
+        user: user.clone(),
+        ordinal: body.ordinal,
+        mentions_read: named,
+        mentions_all_read: 0,
+        channel: Some(scene.home().channel.clone()),
+        thread: Some(thread),
+        behind: Some(scene.here()),
+    };
+    scene.tell_user(user, &OwnEvent::ReadMoved(moved));
     Ok(())
 }
 
@@ -103,8 +109,9 @@ pub(in crate::rooms) fn follow(scene: &mut Scene<'_, '_>, body: &Follow) -> Resu
     row.following = body.following;
     let record = row.record(scene.home());
     scene.view.put(record);
-    let channel = scene.home().channel.clone();
-    scene.tell_user(&user, &OwnEvent::ThreadFollowed { channel, thread: body.thread, following: body.following });
+    let (channel, thread, following) = (scene.home().channel.clone(), body.thread, body.following);
+    let (read, behind) = (row.read, Some(scene.here()));
+    scene.tell_user(&user, &OwnEvent::ThreadFollowed { channel, thread, following, read, behind });
     Ok(())
 }
 

@@ -4,17 +4,16 @@ use hubbub_persistence::records::{Question, Refusal, Stop};
 use hubbub_protocol::room::event::Created;
 use hubbub_protocol::room::op::Send;
 use hubbub_protocol::room::text::{MESSAGE, check_attachments, has_link};
-use hubbub_protocol::room::{Event, Last, Links, MemberState, Post, Role, RoomKind, Text, What};
+use hubbub_protocol::room::{Event, Last, Links, Post, Role, RoomKind, Text, What};
 use hubbub_protocol::{ErrorCode, MessageId};
 
 use super::later::{notices, schedule};
 use super::mentions::{Found, find};
+use super::thread::{moved, new_followers, places};
 use crate::rooms::act::{Scene, Stage, refuse};
 use crate::rooms::actor::Rank;
 use crate::rooms::error::{bad, forbidden, missing, text};
-use crate::rooms::rows::{
-    EVERYBODY, FilterRow, FollowerRow, MentionRow, PostRow, filter_key, follower_key, mention_group, post_key,
-};
+use crate::rooms::rows::{EVERYBODY, FilterRow, MentionRow, PostRow, filter_key, mention_group, post_key};
 
 /// Most messages in one thread.
 const THREAD: u64 = 1_000_000;
@@ -42,14 +41,15 @@ pub(in crate::rooms) fn send(scene: &mut Scene<'_, '_>, body: &Send) -> Result<(
     if stage.me.as_ref().is_some_and(|me| me.shadow) {
         return shadow(scene, &mut stage);
     }
-    let created = created(&stage, body, said, &found, root.as_ref());
+    let places = root.as_ref().map(|root| places(scene, &stage, root, &found)).transpose()?.unwrap_or_default();
+    let created = Created { follows: new_followers(&places), ..created(&stage, body, said, &found, root.as_ref()) };
     let post = post_of(scene, body, &created);
     let offset = scene.tell(&Event::MessageCreated(created.clone()));
     let record = PostRow { post: Post { offset, ..post.clone() }, holds: vec![offset] }.record(&home);
     scene.view.put(record);
     match root {
-        None => outside(scene, &mut stage, &post, found)?,
-        Some(root) => inside(scene, &mut stage, &post, root, found)?,
+        None => outside(scene, &mut stage, &post, found),
+        Some(root) => moved(scene, &post, root, &places),
     }
     let answered = answered.and_then(|row| row.post.from).filter(|author| Some(author) != post.from.as_ref());
     tell_people(scene, &post, &created, answered);
@@ -147,6 +147,7 @@ fn created(stage: &Stage, body: &Send, text: Text, found: &Found, root: Option<&
         thread: body.thread,
         mentions: found.mentions.clone(),
         mentions_all: room.mentions_all + u64::from(all),
+        follows: Vec::new(),
     }
 }
 
@@ -175,7 +176,7 @@ fn post_of(scene: &Scene<'_, '_>, body: &Send, created: &Created) -> Post {
 }
 
 /// A message outside threads moves the room, those it names, and its author.
-fn outside(scene: &mut Scene<'_, '_>, stage: &mut Stage, post: &Post, found: Found) -> Result<(), Stop> {
+fn outside(scene: &mut Scene<'_, '_>, stage: &mut Stage, post: &Post, found: Found) {
     let home = scene.home().clone();
     let room = &mut stage.room.room;
     room.messages = post.ordinal;
@@ -199,45 +200,6 @@ fn outside(scene: &mut Scene<'_, '_>, stage: &mut Stage, post: &Post, found: Fou
     }
     let room = stage.room.clone();
     scene.put_room(&room);
-    Ok(())
-}
-
-/// A message in a thread moves its root and those who follow it.
-fn inside(
-    scene: &mut Scene<'_, '_>,
-    stage: &mut Stage,
-    post: &Post,
-    mut root: PostRow,
-    found: Found,
-) -> Result<(), Stop> {
-    let (home, thread) = (scene.home().clone(), root.post.id);
-    (root.post.replies, root.post.replied) = (post.ordinal, Some(post.time));
-    let author = root.post.from.clone().filter(|_| post.ordinal == 1);
-    let named = found.rows.iter().map(|row| row.member.user.clone());
-    let followers: Vec<_> = named.clone().chain(post.from.clone()).chain(author.clone()).collect();
-    scene.view.want(followers.iter().map(|user| Question::Key(follower_key(&home, thread, user))))?;
-    if let Some(author) = author {
-        let there = scene.member(&author)?.is_some_and(|row| row.member.state == MemberState::Joined);
-        if there && scene.row::<FollowerRow>(&follower_key(&home, thread, &author))?.is_none() {
-            scene.view.put(FollowerRow::new(&author, thread).record(&home));
-        }
-    }
-    for user in named {
-        let key = follower_key(&home, thread, &user);
-        let mut row = scene.row::<FollowerRow>(&key)?.unwrap_or_else(|| FollowerRow::new(&user, thread));
-        (row.mentions, row.following) = (row.mentions + 1, true);
-        let mention = MentionRow { rank: row.mentions, message: post.id };
-        scene.view.put(mention.record(&home, &mention_group(&user, Some(thread)), post.ordinal, Some(&user)));
-        scene.view.put(row.record(&home));
-    }
-    if let Some(me) = stage.me.as_ref().map(|me| me.member.user.clone()) {
-        let key = follower_key(&home, thread, &me);
-        let mut row = scene.row::<FollowerRow>(&key)?.unwrap_or_else(|| FollowerRow::new(&me, thread));
-        (row.read, row.mentions_read, row.following) = (post.ordinal, row.mentions, true);
-        scene.view.put(row.record(&home));
-    }
-    scene.view.put(root.record(&home));
-    Ok(())
 }
 
 /// Those who are named or answered get a notice, each one.

@@ -122,8 +122,10 @@ fn decide(view: &mut View<'_>, steps: &[Step], number: u64) -> Result<Verdict, S
     Ok(verdict)
 }
 
-/// How an act ended, without the epoch.
-fn end(acted: Result<Acted, StoreError>) -> (Option<Vec<(String, u64, String)>>, bool) {
+/// How an act ended, without the epoch: its events (channel, offset, id and data), and whether it erased.
+type End = (Option<Vec<(String, u64, String)>>, bool);
+
+fn end(acted: Result<Acted, StoreError>) -> End {
     match acted {
         Ok(Acted::Done { events, erased, .. }) => {
             let event = |event: hubbub_protocol::Message| {

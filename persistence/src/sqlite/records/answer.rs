@@ -11,13 +11,13 @@ use crate::records::view::Answers;
 use crate::records::{GROUP_RECORDS, Kind, Question, Record};
 use crate::store::StoreError;
 
-/// Takes the key of a record, or its group and a place.
-const KEY: &str = "r.tenant = v.column2 AND r.home = v.column3 AND r.kind = v.column4 AND r.key = v.column5";
-const LAST: &str = "r.row = (
+/// What fits to a question; its columns are number, tenant, home, kind, key or group, place.
+pub(super) const KEY: &str = "r.tenant = v.column2 AND r.home = v.column3 AND r.kind = v.column4 AND r.key = v.column5";
+pub(super) const LAST: &str = "r.row = (
     SELECT l.row FROM records AS l
     WHERE l.tenant = v.column2 AND l.home = v.column3 AND l.kind = v.column4 AND l.grp = v.column5 AND l.at <= v.column6
     ORDER BY l.at DESC, l.key DESC LIMIT 1)";
-const GROUP: &str = "r.row IN (
+pub(super) const GROUP: &str = "r.row IN (
     SELECT l.row FROM records AS l
     WHERE l.tenant = v.column2 AND l.home = v.column3 AND l.kind = v.column4 AND l.grp = v.column5 AND l.at <= v.column6
     ORDER BY l.at, l.key LIMIT {most})";
@@ -41,7 +41,7 @@ pub(in super::super) async fn answer(
     }
     let mut found: Vec<Vec<Record>> = vec![Vec::new(); questions.len()];
     let group = GROUP.replace("{most}", &GROUP_RECORDS.to_string());
-    for (fits, asked) in [(KEY, keys), (LAST, lasts), (&*group, groups)] {
+    for (fits, asked) in [(KEY, keys), (LAST, lasts), (&group, groups)] {
         load(connection, fits, &asked, &questions, &mut found).await?;
     }
     for records in &mut found {
@@ -51,6 +51,11 @@ pub(in super::super) async fn answer(
     Ok(())
 }
 
+/// Answers number and record of what fits.
+pub(super) fn statement(fits: &str) -> String {
+    format!("SELECT v.column1, {RECORD} FROM ({{}}) AS v CROSS JOIN records AS r ON {fits}")
+}
+
 async fn load(
     connection: &mut SqliteConnection,
     fits: &str,
@@ -58,9 +63,8 @@ async fn load(
     questions: &[Question],
     found: &mut [Vec<Record>],
 ) -> Result<(), StoreError> {
-    let statement = format!("SELECT v.column1, {RECORD} FROM ({{}}) AS v CROSS JOIN records AS r ON {fits}");
     for chunk in chunks(asked) {
-        let mut query = sqlx::query(with_values(&statement, 6, chunk.len()));
+        let mut query = sqlx::query(with_values(&statement(fits), 6, chunk.len()));
         for (number, home, kind, name, at) in chunk {
             query = query
                 .bind(index_to_sql(*number))

@@ -13,20 +13,17 @@ use crate::page::PAGE_MAX;
 use crate::records::RecordKey;
 use crate::store::StoreError;
 
+pub(super) const DUE: &str =
+    "SELECT tenant, home, kind, key FROM records WHERE kind = 11 AND at <= ? ORDER BY at, tenant, home, key LIMIT ?";
+
 /// Tasks of every tenant whose time has come, the oldest first.
 pub(in super::super) async fn due(
     connection: &mut SqliteConnection,
     now: u64,
     limit: u32,
 ) -> Result<Vec<RecordKey>, StoreError> {
-    let rows = sqlx::query(
-        "SELECT tenant, home, kind, key FROM records WHERE kind = 11 AND at <= ? ORDER BY at, tenant, home, key LIMIT ?",
-    )
-    .bind(to_sql(now))
-    .bind(limit.min(PAGE_MAX))
-    .fetch_all(connection)
-    .await
-    .map_err(store_error)?;
+    let due = sqlx::query(DUE).bind(to_sql(now)).bind(limit.min(PAGE_MAX));
+    let rows = due.fetch_all(connection).await.map_err(store_error)?;
     let key = |row: &SqliteRow| {
         let tenant = TenantId::parse(row.try_get(0).map_err(store_error)?);
         row::key(row, 1, &tenant.map_err(|_| damaged("a tenant has no tenant's name"))?)

@@ -12,7 +12,7 @@ use crate::page::PAGE_MAX;
 use crate::records::{Kind, List, Record, RecordKey};
 use crate::store::StoreError;
 
-type Query<'q> = sqlx::query::Query<'q, Sqlite, sqlx::sqlite::SqliteArguments>;
+pub(super) type Query<'q> = sqlx::query::Query<'q, Sqlite, sqlx::sqlite::SqliteArguments>;
 
 /// One list of this tenant.
 pub(super) async fn list(
@@ -36,7 +36,13 @@ pub(super) async fn list(
     fetch(connection, tenant, query).await
 }
 
-fn group_query<'q>(home: &'q ChannelKey, kind: Kind, group: &'q str, from: ReadFrom, limit: u32) -> Query<'q> {
+pub(super) fn group_query<'q>(
+    home: &'q ChannelKey,
+    kind: Kind,
+    group: &'q str,
+    from: ReadFrom,
+    limit: u32,
+) -> Query<'q> {
     let (bound, condition) = match from {
         ReadFrom::After(at) => (at, "r.at > ? ORDER BY r.at, r.key"),
         ReadFrom::Before(at) => (at, "r.at < ? ORDER BY r.at DESC, r.key DESC"),
@@ -55,7 +61,7 @@ fn group_query<'q>(home: &'q ChannelKey, kind: Kind, group: &'q str, from: ReadF
 }
 
 /// Of one group it steps through the keys of all: a page of a large group is found at once, one of a small group reads more.
-fn keys_query<'q>(
+pub(super) fn keys_query<'q>(
     home: &'q ChannelKey,
     kind: Kind,
     group: &'q Option<String>,
@@ -77,7 +83,7 @@ fn keys_query<'q>(
 }
 
 /// Kinds that have no index for it read all of the tenant's: see the migration.
-fn everywhere_query<'q>(
+pub(super) fn everywhere_query<'q>(
     tenant: &'q TenantId,
     kind: Kind,
     group: &'q str,
@@ -139,7 +145,7 @@ async fn of_user(
     Ok(found)
 }
 
-fn user_query<'q>(
+pub(super) fn user_query<'q>(
     tenant: &'q TenantId,
     who: &'q UserId,
     kind: Kind,
@@ -159,7 +165,7 @@ fn user_query<'q>(
         .bind(to_sql(limit as u64))
 }
 
-fn homes_query<'q>(
+pub(super) fn homes_query<'q>(
     tenant: &'q TenantId,
     who: &'q UserId,
     kind: Kind,

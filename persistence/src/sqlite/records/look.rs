@@ -8,8 +8,9 @@ use sqlx::sqlite::SqliteConnection;
 use super::super::error::store_error;
 use super::super::read;
 use super::super::rows::{chunks, index, index_to_sql, with_values};
+use super::answer::{KEY, statement};
 use super::list::list;
-use super::row::{RECORD, record};
+use super::row::record;
 use crate::records::{Look, Looked, Record, RecordKey};
 use crate::store::StoreError;
 
@@ -54,19 +55,16 @@ async fn by_key(
 ) -> Result<Vec<Option<Record>>, StoreError> {
     let mut found = vec![None; keys.len()];
     let numbered: Vec<_> = keys.iter().enumerate().filter(|(_, key)| key.home.tenant == *tenant).collect();
-    let statement = format!(
-        "SELECT v.column1, {RECORD} FROM ({{}}) AS v CROSS JOIN records AS r
-         ON r.tenant = v.column2 AND r.home = v.column3 AND r.kind = v.column4 AND r.key = v.column5"
-    );
     for chunk in chunks(&numbered) {
-        let mut query = sqlx::query(with_values(&statement, 5, chunk.len()));
+        let mut query = sqlx::query(with_values(&statement(KEY), 6, chunk.len()));
         for (number, RecordKey { home, kind, key }) in chunk {
             query = query
                 .bind(index_to_sql(*number))
                 .bind(tenant.as_str())
                 .bind(home.channel.as_str())
                 .bind(kind.number())
-                .bind(key.as_str());
+                .bind(key.as_str())
+                .bind(0);
         }
         for row in query.fetch_all(&mut *connection).await.map_err(store_error)? {
             let number = index(row.try_get(0).map_err(store_error)?, found.len())?;

@@ -11,6 +11,9 @@ mod row;
 mod search;
 mod write;
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 use async_trait::async_trait;

@@ -19,23 +19,13 @@ pub(in super::super) async fn search(
     search: &Search,
 ) -> Result<Vec<Hit>, StoreError> {
     let Some(words) = Words::parse(&search.words) else { return Ok(Vec::new()) };
-    let (within, bound) = match &search.within {
+    let bound = match &search.within {
         SearchIn::Channel(channel) if channel.tenant != search.tenant => return Ok(Vec::new()),
-        SearchIn::Channel(channel) => ("r.home = ?", channel.channel.as_str()),
-        SearchIn::JoinedBy(user) => (
-            "EXISTS (SELECT 1 FROM records AS m
-                     WHERE m.tenant = r.tenant AND m.who = ? AND m.kind = 2 AND m.home = r.home AND m.grp = 'joined')",
-            user.as_str(),
-        ),
+        SearchIn::Channel(channel) => channel.channel.as_str(),
+        SearchIn::JoinedBy(user) => user.as_str(),
     };
     let from = search.from.as_ref().map(|from| from.as_str());
-    let author = if from.is_some() { "r.who = ?" } else { "? IS NULL" };
-    let sql = format!(
-        "SELECT {RECORD} FROM words CROSS JOIN records AS r ON r.row = words.rowid
-         WHERE words MATCH ? AND r.tenant = ? AND r.kind = 3 AND {within} AND {author}
-         ORDER BY bm25(words, 0.0, 0.0, 1.0), r.key DESC LIMIT ? OFFSET ?"
-    );
-    let rows = sqlx::query(AssertSqlSafe(sql))
+    let rows = sqlx::query(AssertSqlSafe(statement(search)))
         .bind(expression(search, &words))
         .bind(search.tenant.as_str())
         .bind(bound)
@@ -51,6 +41,23 @@ pub(in super::super) async fn search(
         Ok(Hit { record, highlights })
     };
     rows.iter().map(hit).collect()
+}
+
+/// Takes what [`expression`] says, the tenant, the channel or the user, the author, how many hits and how many to skip.
+pub(super) fn statement(search: &Search) -> String {
+    let within = match &search.within {
+        SearchIn::Channel(_) => "r.home = ?",
+        SearchIn::JoinedBy(_) => {
+            "EXISTS (SELECT 1 FROM records AS m
+                     WHERE m.tenant = r.tenant AND m.who = ? AND m.kind = 2 AND m.home = r.home AND m.grp = 'joined')"
+        }
+    };
+    let author = if search.from.is_some() { "r.who = ?" } else { "? IS NULL" };
+    format!(
+        "SELECT {RECORD} FROM words CROSS JOIN records AS r ON r.row = words.rowid
+         WHERE words MATCH ? AND r.tenant = ? AND r.kind = 3 AND {within} AND {author}
+         ORDER BY bm25(words, 0.0, 0.0, 1.0), r.key DESC LIMIT ? OFFSET ?"
+    )
 }
 
 /// What the table of words is asked. Words are letters and digits, names have no quotes: nothing can end a string.

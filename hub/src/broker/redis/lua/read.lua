@@ -5,7 +5,7 @@ local limit, most = tonumber(ARGV[4]), tonumber(ARGV[5])
 local replid = replication()
 local window = look(KEYS[1], KEYS[2], KEYS[3], now, replid)
 if not window then return { 0, derived(KEYS[1], replid, now, 0), 0, 0 } end
-local page = { window.head, window.epoch, window.head - window.length, 0 }
+local page = { window.head, window.epoch, window.low, 0 }
 local bytes, taken = 0, 0
 while true do
   local count = math.min(64, limit - taken + 1)

@@ -74,5 +74,8 @@ local function look(meta, stream, keys, now, replid)
   window.length, window.bytes = trim(stream, keys, before, window.bytes, now - tonumber(m[5]), math.huge, math.huge)
   -- Where memory is full nothing can be written, and reading goes on: the count is put right by the next append.
   if window.length < before then redis.pcall('HSET', meta, 'b', text(window.bytes)) end
+  -- Entries may be missing in between: they were taken out. What is missing before the oldest has expired.
+  local oldest = redis.call('XRANGE', stream, '-', '+', 'COUNT', 1)[1]
+  window.low = oldest and tonumber(string.match(oldest[1], '^%d+')) - 1 or window.head
   return window
 end

@@ -212,6 +212,10 @@ show-hostile-text: web ## Rooms: hostile names, texts, marks, files, searches an
 		node --test --test-timeout=600000 --test-reporter=spec clients/web/tests/hostile.test.mjs
 	scripts/show.sh cargo test -p hubbub --test hostile_text -- --nocapture
 
+.PHONY: show-chat-audit
+show-chat-audit: needs-cluster release-tools ## Rooms: 2,000 sends/s into 500 rooms of 10 over 3 nodes; every event and every counter is right
+	$(LOADTEST) chat-audit --hub $(HUB)
+
 .PHONY: show-simulation
 show-simulation: ## 1,000 seeds of sessions over a broker that delays, reorders, duplicates, drops, crashes and restarts
 	HUBBUB_SIMULATION_SEEDS=1000 scripts/show.sh cargo test --release -p hubbub --test simulation -- --nocapture

@@ -29,6 +29,15 @@ pub enum Channels {
     Own(String),
     /// So many rooms: subscriber n to `<prefix><n modulo rooms>`.
     Rooms(String, usize),
+    /// The same for people with names of their node.
+    Members {
+        /// As in [`Self::Rooms`].
+        prefix: String,
+        /// How many.
+        rooms: usize,
+        /// Which node.
+        node: usize,
+    },
 }
 
 impl Channels {
@@ -37,7 +46,17 @@ impl Channels {
         match self {
             Self::Shared(channel) => Ok(channel.clone()),
             Self::Own(prefix) => numbered(prefix, subscriber),
-            Self::Rooms(prefix, rooms) => numbered(prefix, subscriber % rooms.max(&1)),
+            Self::Rooms(prefix, rooms) | Self::Members { prefix, rooms, .. } => {
+                numbered(prefix, subscriber % rooms.max(&1))
+            }
+        }
+    }
+
+    /// The name of a subscriber.
+    pub fn user(&self, subscriber: usize) -> String {
+        match self {
+            Self::Members { node, .. } => format!("member-{node}-{subscriber}"),
+            Self::Shared(_) | Self::Own(_) | Self::Rooms(..) => format!("person-{subscriber}"),
         }
     }
 }
@@ -219,7 +238,7 @@ fn greetings(plan: &CrowdPlan<'_>, thread: usize, threads: usize) -> Result<Vec<
         .step_by(threads)
         .map(|subscriber| {
             let token = match plan.token_each {
-                true => plan.tokens.token(&format!("person-{subscriber}"))?,
+                true => plan.tokens.token(&plan.channels.user(subscriber))?,
                 false => shared.clone(),
             };
             Ok(greeting(token, plan.channels.of(subscriber)?))

@@ -115,6 +115,12 @@ impl Publisher {
         self.post("/v1/broadcast", &format!(r#"{{"channels":{channels},"data":{data}}}"#)).map(drop)
     }
 
+    /// Does or asks something in rooms; the answer.
+    pub fn room(&mut self, op: &str, body: &serde_json::Value) -> Result<serde_json::Value, LoadError> {
+        let answer = self.post(&format!("/v1/rooms/{op}"), &body.to_string())?;
+        serde_json::from_str(&answer).map_err(|error| LoadError::Api(format!("{op}: {error}: {}", shortened(&answer))))
+    }
+
     fn post(&mut self, path: &str, body: &str) -> Result<String, LoadError> {
         let answer = self.exchange.ask("POST", path, &self.headers, body)?;
         well(path, answer)

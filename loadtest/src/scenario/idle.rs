@@ -99,7 +99,7 @@ impl IdleArgs {
         let (before, sent) = (crowd.messages(), Instant::now());
         match channels {
             Channels::Shared(channel) => drop(publisher.publish(channel.as_str(), r#"{"hello":"all"}"#)?),
-            Channels::Own(_) | Channels::Rooms(..) => {
+            Channels::Own(_) | Channels::Rooms(..) | Channels::Members { .. } => {
                 let names = (0..self.connections)
                     .map(|subscriber| channels.of(subscriber).map(|channel| channel.to_string()))
                     .collect::<Result<Vec<_>, _>>()?;

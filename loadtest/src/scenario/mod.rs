@@ -1,6 +1,7 @@
 //! The scenarios: each makes people do something, measures the hub, and measures the control in the same run.
 
 mod beside;
+mod chat_audit;
 mod cross_node;
 mod durable_rate;
 mod fanout;
@@ -33,6 +34,7 @@ use crate::publisher::Publisher;
 use crate::report::Report;
 use crate::token::TokenMaker;
 
+pub use chat_audit::ChatAuditArgs;
 pub use cross_node::CrossNodeArgs;
 pub use durable_rate::DurableRateArgs;
 pub use fanout::FanoutArgs;
@@ -74,6 +76,8 @@ pub enum Scenario {
     Ingest(IngestArgs),
     /// Kills a node under very many people who come back and resume shared durable channels.
     Storm(StormArgs),
+    /// Messages into rooms through a fleet, every event and every counter of every member audited.
+    ChatAudit(ChatAuditArgs),
     /// What a delivery and a connection cost when a fleet grows.
     Growth(GrowthArgs),
 }
@@ -94,6 +98,7 @@ impl Scenario {
             Self::Rolling(args) => args.run(),
             Self::Ingest(args) => args.run(),
             Self::Storm(args) => args.run(),
+            Self::ChatAudit(args) => args.run(),
             Self::Growth(args) => args.run(),
         }
     }

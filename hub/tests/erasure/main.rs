@@ -5,6 +5,7 @@
 #![expect(clippy::print_stdout, reason = "the figure of the show is printed")]
 
 mod house;
+mod retention;
 mod scene;
 
 use std::sync::atomic::{AtomicU64, Ordering};

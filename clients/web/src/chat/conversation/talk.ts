@@ -33,6 +33,8 @@ export class Talk {
   readonly #foot = make('div')
   readonly #off: (() => void)[]
   #shut: readonly unknown[] = []
+  /** The focus was wanted before it was known whether one may write. */
+  #wanted = false
   #again: ReturnType<typeof setTimeout> | undefined
 
   constructor(parts: TalkParts) {
@@ -65,6 +67,7 @@ export class Talk {
 
   /** Puts the focus where one writes, or on the list where one can not. */
   focus(): void {
+    this.#wanted = this.#foot.childElementCount === 0
     if (this.#foot.contains(this.#composer.element)) this.#composer.focus()
     else this.view.focus()
   }
@@ -97,6 +100,7 @@ export class Talk {
     const { app, room } = this.#parts
     this.#foot.replaceChildren(why === null ? this.#composer.element : shutElement(app, room, why))
     this.#shut = [...shows.slice(0, 2), true]
+    if (this.#wanted && this.view.hasFocus) this.focus()
   }
 
   /** Slow mode counts from one's last message, whichever of the two it was in. */

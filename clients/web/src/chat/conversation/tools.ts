@@ -56,6 +56,8 @@ export class Tools {
     this.#host = id
     if (this.#fits(id)) article.querySelector('.line')?.append(this.#element)
     else this.#hide()
+    // Under the pointer alone they are no stops of the Tab key.
+    reach(article, article.contains(document.activeElement) ? 0 : -1)
   }
 
   #fits(id: string): boolean {
@@ -69,7 +71,8 @@ export class Tools {
   }
 }
 
-/** What is in a message can be reached by the Tab key while the focus is in it. */
-function reach(article: Element | null, tabIndex: number): void {
-  for (const control of article?.querySelectorAll<HTMLElement>('a, button') ?? []) control.tabIndex = tabIndex
+/** A message and what is in it can be reached by the Tab key while the focus is in it. */
+function reach(article: HTMLElement | null, tabIndex: number): void {
+  if (article === null) return
+  for (const control of [article, ...article.querySelectorAll<HTMLElement>('a, button')]) control.tabIndex = tabIndex
 }

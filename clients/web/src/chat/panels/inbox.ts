@@ -38,7 +38,8 @@ export function inboxPanel(app: App): Panel {
 function line(app: App, notice: Notice): HTMLElement {
   const { id, channel = '', message, from, text = '', what, time, read, data } = notice
   const thread = (data as { thread?: string } | undefined)?.thread
-  const words = text === '' ? [] : [make('p', { text, is: { dir: 'auto' } })]
+  // The name of the room is said already.
+  const words = text === '' || what === 'invitation' ? [] : [make('p', { text, is: { dir: 'auto' } })]
   const target = what === 'report' ? undefined : message
   const button = channel === '' ? plain(notice, words) : hit(app, { channel, message: target, thread, from, time, did: DID[what] }, ...words)
   button.dataset.what = what

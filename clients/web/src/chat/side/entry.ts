@@ -19,14 +19,13 @@ export function entry(app: App, listed: ListedRoom, current: boolean): Line {
     id: channel,
     shows: [title, partner, room.kind, room.archived, last?.id, last?.text, last?.deleted, time, fresh, mentions, me.notify, current],
     make: () => {
-      const kind = partner === undefined ? make('span', { class: 'mark' }, sign(room.kind)) : face(partner)
+      const kind = partner === undefined ? make('span', { class: 'mark' }, sign(room.kind), make('span', { class: 'hidden', text: KINDS[room.kind] })) : face(partner)
       const words = make('span', { class: 'words' }, make('div', { class: 'name' }, named(title)), snippet(listed, app.user))
       const badges = make('span', { class: 'badges' })
-      if (mentions > 0 && !current) badges.append(make('span', { class: 'badge mentions', testid: 'mention-badge', text: `@${mentions}`, is: { 'aria-hidden': 'true' } }))
-      if (fresh > 0) badges.append(make('span', { class: me.notify === 'none' ? 'badge calm' : 'badge', testid: 'unread-badge', text: count(fresh), is: { 'aria-hidden': 'true' } }))
-      const said = [title, KINDS[room.kind], fresh > 0 ? `${fresh} new` : '', mentions > 0 && !current ? `${mentions} to you` : ''].filter((fact) => fact !== '').join(', ')
+      if (mentions > 0 && !current) badges.append(make('span', { class: 'badge mentions', testid: 'mention-badge', text: `@${mentions}` }, make('span', { class: 'hidden', text: ' to you' })))
+      if (fresh > 0) badges.append(make('span', { class: me.notify === 'none' ? 'badge calm' : 'badge', testid: 'unread-badge', text: count(fresh) }, make('span', { class: 'hidden', text: ' new' })))
       const button = make('button', {
-        class: 'entry', testid: 'room-entry', label: said, data: { channel, kind: room.kind, ...(fresh > 0 && { unread: String(fresh) }), ...(mentions > 0 && { mentions: String(mentions) }) },
+        class: 'entry', testid: 'room-entry', data: { channel, kind: room.kind, ...(fresh > 0 && { unread: String(fresh) }), ...(mentions > 0 && { mentions: String(mentions) }) },
         is: { 'aria-current': current ? 'page' : undefined }, click: () => app.go(channel),
       }, kind, words, make('span', { class: 'ends' }, make('time', { text: time }), badges))
       return make('li', {}, button)
@@ -34,7 +33,7 @@ export function entry(app: App, listed: ListedRoom, current: boolean): Line {
   }
 }
 
-const KINDS = { public: 'public', private: 'private', direct: 'direct', announcement: 'announcements' } as const
+const KINDS = { public: 'Public: ', private: 'Private: ', direct: 'Direct: ', announcement: 'Announcements: ' } as const
 
 export const count = (of: number): string => (of > 99 ? '99+' : String(of))
 

@@ -49,8 +49,7 @@ export class Side {
     this.#rooms.draw(joined.map((one) => entry(this.#app, one, one.channel === room?.channel)))
     const { unread } = rooms.inbox
     this.#inbox.hidden = unread === 0
-    this.#inbox.textContent = count(unread)
-    byId('inbox-button').setAttribute('aria-label', unread === 0 ? 'Inbox' : `Inbox, ${unread} new`)
+    this.#inbox.replaceChildren(count(unread), make('span', { class: 'hidden', text: ' new' }))
     for (const id of ['inbox', 'threads']) byId(`${id}-button`).setAttribute('aria-pressed', String(shown === id))
   }
 

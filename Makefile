@@ -245,6 +245,13 @@ show-hostile: ## What a hostile peer sends: 1,000,000 random byte strings in pro
 	HUBBUB_HOSTILE_STRINGS=1000000 cargo test --release -p hubbub --test hostile -- --nocapture
 	HUBBUB_HOSTILE_SOCKETS=20000 cargo test --release -p hubbub --test wire hostile -- --nocapture
 
+BROWSER := HUBBUB_BIN=$(CURDIR)/$(HUB) SCREENSHOTS=$(CURDIR)/target/screenshots
+
+.PHONY: show-chat-browser
+show-chat-browser: needs-test web ## Two people and a moderator in Chromium: every part of the chat page, axe, 10,000 messages; screenshots
+	cargo build --release --quiet -p hubbub
+	$(BROWSER) scripts/passed.sh chat-browser $(NPM) run test:browser
+
 ## Tidy up
 
 .PHONY: clean

@@ -201,6 +201,10 @@ show-durable-rate: needs-cluster release-tools ## 3 nodes, Postgres on the disk:
 show-cross-node: needs-cluster release-tools ## 1,000 messages/s: Redis and the second node add less than 10 ms to the p99
 	$(LOADTEST) cross-node --hub $(HUB) --rate 1000 --max-added-ms 10
 
+.PHONY: show-rights
+show-rights: needs-test ## Rooms: every operation by everybody over every way, and 120 rights that end on another node within a second
+	HUBBUB_RIGHTS_ROUNDS=20 scripts/show.sh cargo test --release -p hubbub --test rights -- --nocapture
+
 .PHONY: show-simulation
 show-simulation: ## 1,000 seeds of sessions over a broker that delays, reorders, duplicates, drops, crashes and restarts
 	HUBBUB_SIMULATION_SEEDS=1000 scripts/show.sh cargo test --release -p hubbub --test simulation -- --nocapture
@@ -244,6 +248,13 @@ show-erasure: needs-test ## A user who did everything is erased: every row, key 
 show-hostile: ## What a hostile peer sends: 1,000,000 random byte strings in process, 20,000 over sockets
 	HUBBUB_HOSTILE_STRINGS=1000000 cargo test --release -p hubbub --test hostile -- --nocapture
 	HUBBUB_HOSTILE_SOCKETS=20000 cargo test --release -p hubbub --test wire hostile -- --nocapture
+
+BROWSER := HUBBUB_BIN=$(CURDIR)/$(HUB) SCREENSHOTS=$(CURDIR)/target/screenshots
+
+.PHONY: show-chat-browser
+show-chat-browser: needs-test web ## Two people and a moderator in Chromium: every part of the chat page, axe, 10,000 messages; screenshots
+	cargo build --release --quiet -p hubbub
+	$(BROWSER) scripts/passed.sh chat-browser $(NPM) run test:browser
 
 ## Tidy up
 

@@ -5,7 +5,8 @@
 //! refreshes the token. [`RawConnection`] does none of that: it is one WebSocket on which tests see every frame.
 //!
 //! Read in this order: what a caller gives ([`Options`]) and gets ([`Event`], [`ClientError`]); `machine`
-//! decides what a frame, a loss or the time means, without I/O; `driver` owns the socket and does it.
+//! decides what a frame, a loss or the time means, without I/O; `driver` owns the socket and does it. [`rooms`] is what a
+//! client knows of rooms.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), hubbub_client::ClientError> {
@@ -42,6 +43,8 @@ mod driver;
 mod socket;
 
 mod raw;
+
+pub mod rooms;
 
 pub use backoff::Backoff;
 pub use client::{Ack, Client, PublishOptions, SubscribeOptions};

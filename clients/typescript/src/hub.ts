@@ -11,13 +11,16 @@ import { GIVE_UP_MAX_MS, type HubOptions, type PublishOptions, READ_GIVE_UP_MS }
 import * as encode from './protocol/encode.js'
 import type {
   Ack, AckFrame, ConnectedFrame, ConnectFrame, HistoryPage, Json, PresenceSnapshot, ReplyFrame, RequestFrame,
+  UnsubscribedFrame,
 } from './protocol/frames.js'
 import { CLIENT_BYTES, FRAME_BYTES, KEY_BYTES, PAGE, utf8Bytes } from './protocol/limits.js'
 import { affinity, newKey } from './random.js'
 import { defaultBounds } from './requests/queue.js'
 import { Requests } from './requests/requests.js'
+import type { Lobby } from './rooms/live/lobby.js'
+import { Rooms } from './rooms/rooms.js'
 import { type SubscribeOptions, Subscription } from './subscription.js'
-import { systemTimers } from './timers.js'
+import { systemTimers, type Timers } from './timers.js'
 import { TokenSource } from './token.js'
 import { VERSION } from './version.js'
 import { onWake } from './wake.js'
@@ -55,15 +58,21 @@ export class Hub extends Emitter<HubEvents> {
   readonly counters: Counters = { duplicates: 0, holes: 0, broken: 0, unknown: 0 }
   readonly #client: string
   readonly #giveUpMs: number
+  readonly #timers: Timers
+  readonly #random: () => number
   readonly #link: Link
   readonly #requests: Requests
   readonly #channels: Channels
   readonly #unwake: () => void
   #session: Session | undefined
+  #rooms: Rooms | undefined
+  #lobby: Lobby | undefined
 
   constructor(options: HubOptions) {
     super()
     const { timers = systemTimers, random = Math.random } = options
+    this.#timers = timers
+    this.#random = random
     const bounds: Backoff = { ...defaultBackoff, ...options.backoff }
     const tokens = new TokenSource(options.token)
     const name = options.affinity === false ? undefined : (options.affinity ?? affinity())
@@ -102,6 +111,12 @@ export class Hub extends Emitter<HubEvents> {
   /** The present session; undefined while there is no connection. */
   get session(): Session | undefined {
     return this.#session
+  }
+
+  /** The rooms of the user. From the first look on their list is kept up to date. */
+  get rooms(): Rooms {
+    this.#rooms ??= this.#openRooms()
+    return this.#rooms
   }
 
   /** Connects now. Every call that needs a connection does this by itself. */
@@ -163,9 +178,30 @@ export class Hub extends Emitter<HubEvents> {
     this.#link.stop()
   }
 
-  #ask<A extends AckFrame | ReplyFrame>(build: (id: number) => RequestFrame, giveUpMs: number, key?: string): Promise<A> {
-    if (this.state === 'closed') return Promise.reject(this.#closedError(key))
+  #openRooms(): Rooms {
+    const rooms = new Rooms({
+      requests: this.#requests, timers: this.#timers, random: this.#random, giveUpMs: this.#giveUpMs,
+      connect: () => this.#tryConnect(),
+      isConnected: () => this.#session !== undefined,
+      subscribe: (channel, presence) => this.subscribe(channel, { presence }),
+      presence: (channel) => this.presence(channel),
+    }, (lobby) => (this.#lobby = lobby))
+    if (this.#session !== undefined) this.#lobby?.connected(this.#session.user)
+    if (this.state === 'closed') this.#lobby?.close(this.#closedError())
+    else this.connect()
+    return rooms
+  }
+
+  /** Why there is no connection to be had, if so. */
+  #tryConnect(key?: string): HubError | undefined {
+    if (this.state === 'closed') return this.#closedError(key)
     this.connect()
+    return undefined
+  }
+
+  #ask<A extends AckFrame | ReplyFrame>(build: (id: number) => RequestFrame, giveUpMs: number, key?: string): Promise<A> {
+    const closed = this.#tryConnect(key)
+    if (closed !== undefined) return Promise.reject(closed)
     return this.#requests.ask<A>(build(this.#requests.nextId()), { giveUpMs, key })
   }
 
@@ -178,6 +214,7 @@ export class Hub extends Emitter<HubEvents> {
     this.#session = { id: frame.session, node: frame.node, user: frame.user, expiresAt: frame.expires_at }
     this.#channels.connected(frame)
     this.#requests.opened()
+    this.#lobby?.connected(frame.user)
   }
 
   #refresh(token: string): void {
@@ -197,8 +234,10 @@ export class Hub extends Emitter<HubEvents> {
   #frame(frame: OwnedFrame): void {
     switch (frame.type) {
       case 'message':
+        this.#lobby?.message(frame)
         return this.#channels.message(frame)
       case 'gap':
+        this.#lobby?.gap(frame)
         return this.#channels.gap(frame)
       case 'skipped':
         return this.#channels.skipped(frame)
@@ -207,7 +246,7 @@ export class Hub extends Emitter<HubEvents> {
       case 'presence_count':
         return this.#channels.presenceCount(frame)
       case 'unsubscribed':
-        if (frame.id === undefined) return this.#channels.ended(frame)
+        if (frame.id === undefined) return this.#ended(frame)
         return this.#requests.answered({ ...frame, id: frame.id })
       case 'error':
         if (frame.id === undefined) return this.emitError('error', errorOf(frame))
@@ -217,9 +256,15 @@ export class Hub extends Emitter<HubEvents> {
     }
   }
 
+  #ended(frame: UnsubscribedFrame): void {
+    this.#lobby?.ended(frame.channel)
+    this.#channels.ended(frame)
+  }
+
   #lost(): void {
     this.#session = undefined
     this.#requests.lost()
+    this.#lobby?.lost()
     this.#channels.lost()
   }
 
@@ -233,6 +278,7 @@ export class Hub extends Emitter<HubEvents> {
     this.#unwake()
     this.#requests.close(why ?? this.#closedError())
     this.#channels.close(why)
+    this.#lobby?.close(why ?? this.#closedError())
   }
 
   #closedError(key?: string): HubError {

@@ -2,14 +2,15 @@
 // Method: rows of right and wrong frames, and the golden vectors that the Rust tests read too.
 
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { ERROR_CODES, errorOfClose, isFinalClose, isTemporary } from '../src/protocol/codes.js'
 import { decode, decodeEvent } from '../src/protocol/decode.js'
 import * as encode from '../src/protocol/encode.js'
-import type { ClientFrame } from '../src/protocol/frames.js'
+import type { ClientFrame, Json } from '../src/protocol/frames.js'
+import { read as readEvent } from '../src/rooms/events.js'
 import { VERSION } from '../src/version.js'
 import { message } from './support.js'
 
@@ -27,6 +28,8 @@ describe('the decoder', () => {
     ok({ type: 'unsubscribed', channel: 'a:b' })
     ok({ type: 'ack', id: 1, message: 'm', time: 1 })
     ok({ type: 'reply', id: 1, expires_at: 5 })
+    ok({ type: 'reply', id: 1, result: {} })
+    ok(message(1, { epoch: undefined, offset: undefined, data: { event: 'typing', v: 1, user: 'u2', for_ms: 6_000 } }))
     ok(message(1))
     ok(message(1, { data: null }))
     ok({ type: 'error', code: 'x', message: 'y', retry_after_ms: null })
@@ -46,6 +49,7 @@ describe('the decoder', () => {
     broken(message(1, { data: undefined }))
     broken({ type: 'gap', channel: 'a:b', epoch: 'e', from: 5, to: 3, reason: 'lost' })
     broken({ type: 'reply', id: 1 })
+    broken({ type: 'reply', id: 1, result: [] })
     broken({ type: 'drain', within_ms: -1 })
     for (const text of ['', '{', 'null', '"x"', '\u0000']) assert.equal(decode(text).is, 'broken')
   })
@@ -57,6 +61,12 @@ describe('the decoder', () => {
     assert.equal(decode('{"type":"open","subscriptions":[]}').is, 'unknown')
     assert.equal(decodeEvent('{"type":"open","subscriptions":[]}').is, 'frame')
   })
+})
+
+test('an operation of rooms has its fields beside the key, and none that say nothing', () => {
+  assert.deepEqual(encode.room(7, 'send', { channel: 'room:a', text: 'hi', reply_to: undefined }, 'k'),
+    { type: 'room', id: 7, op: 'send', key: 'k', channel: 'room:a', text: 'hi' })
+  assert.deepEqual(encode.room(8, 'rooms', { follow: true }), { type: 'room', id: 8, op: 'rooms', follow: true })
 })
 
 test('codes', () => {
@@ -89,6 +99,10 @@ function rebuild(frame: ClientFrame): ClientFrame {
       return encode.presence(frame.id, frame.channel, frame)
     case 'refresh':
       return encode.refresh(frame.id, frame.token)
+    case 'room': {
+      const { type: _, id, op, key, ...fields } = frame
+      return encode.room(id, op, fields, key)
+    }
     case 'pong':
       return encode.pong
   }
@@ -100,6 +114,13 @@ interface Vector {
   frame?: object
   text?: string
   error?: unknown
+}
+
+interface RoomVector {
+  name: string
+  event?: object
+  own?: object
+  op?: { op: string }
 }
 
 interface Codes {
@@ -124,6 +145,15 @@ describe('golden vectors', () => {
     test(`from the client: ${vector.name}`, () => {
       const golden = JSON.parse(textOf(vector)) as ClientFrame
       assert.deepEqual(rebuild(golden), golden)
+    })
+  }
+
+  // Rooms get their vectors with their hub.
+  const rooms = existsSync(join(folder, 'rooms.json')) ? read<RoomVector[]>('rooms.json') : []
+  for (const { name, event = undefined, own = event, op } of rooms) {
+    test(`of rooms: ${name}`, () => {
+      if (op === undefined) assert.deepEqual(readEvent({ channel: 'room:a', id: 'm', time: 1, data: own as Json })?.event, own)
+      else assert.deepEqual(encode.room(7, op.op, { ...op, op: undefined }), { type: 'room', id: 7, ...op })
     })
   }
 

@@ -33,18 +33,27 @@ export class Session {
   }
 
   /** The next frame of this type, in whatever order it came with others. */
-  async next(type: string): Promise<Frame> {
-    for (;;) {
-      const index = this.#frames.findIndex((frame) => frame.type === type)
-      if (index >= 0) return this.#frames.splice(index, 1)[0] as Frame
-      if (this.closed) throw new Error(`the client left without a ${type} frame`)
-      await new Promise<void>((resolve) => this.#waiters.push(resolve))
-    }
+  next(type: string): Promise<Frame> {
+    return this.#first(type, (frame) => frame.type === type)
   }
 
-  /** How many frames of this type came and were not asked for. */
+  /** The next operation of rooms of this name. */
+  op(op: string): Promise<Frame> {
+    return this.#first(op, (frame) => frame.type === 'room' && frame.op === op)
+  }
+
+  /** How many frames of this type, or operations of this name, came and were not asked for. */
   pending(type: string): number {
-    return this.#frames.filter((frame) => frame.type === type).length
+    return this.#frames.filter((frame) => frame.type === type || frame.op === type).length
+  }
+
+  async #first(what: string, fits: (frame: Frame) => boolean): Promise<Frame> {
+    for (;;) {
+      const index = this.#frames.findIndex(fits)
+      if (index >= 0) return this.#frames.splice(index, 1)[0] as Frame
+      if (this.closed) throw new Error(`the client left without a ${what} frame`)
+      await new Promise<void>((resolve) => this.#waiters.push(resolve))
+    }
   }
 
   /** Until the client has closed this connection. */

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use hubbub_protocol::ErrorCode;
-use hubbub_protocol::channel::{ChannelKey, ChannelName, TenantId};
+use hubbub_protocol::channel::{ChannelKey, ChannelName, TenantId, UserId};
 use hubbub_protocol::room::op::Access;
 
 use super::grants::Operations;
@@ -122,15 +122,18 @@ impl Policy {
         if !namespace.rooms {
             return Err(Denied::NotRooms);
         }
-        let needed = match access {
-            Access::Read => Operation::History,
-            Access::Write => Operation::Publish,
-            Access::Order => Operation::Moderate,
-        };
+        let needed = needed(access);
         if !who.grants.on(channel, Operations::ALL).contains(needed) {
             return Err(Denied::Capability);
         }
         Ok(permit(&who.tenant, channel, namespace.clone(), Room::leave()))
+    }
+
+    /// May this identity ask or change what stands in its own channel? Without capabilities it may.
+    pub fn own(&self, who: &Identity, access: Access) -> Result<(), Denied> {
+        let channel = ChannelName::of_user(who.user.as_ref().ok_or(Denied::TokenNeeded)?);
+        let may = who.grants.on(&channel, Operations::ALL).contains(needed(access));
+        if may { Ok(()) } else { Err(Denied::Capability) }
     }
 
     /// What of all this the identity may do on a channel; nothing where the namespace is not declared.
@@ -193,6 +196,11 @@ impl Policy {
         }
     }
 
+    /// May this service touch the own channel of a user?
+    pub fn service_own(&self, service: &Service, user: &UserId) -> Result<(), Denied> {
+        if service.reaches(&ChannelName::of_user(user)) { Ok(()) } else { Err(Denied::Reach) }
+    }
+
     /// May this service do what is not about one channel?
     pub fn service(&self, service: &Service, scope: Scope) -> Result<(), Denied> {
         if service.has(scope) { Ok(()) } else { Err(Denied::Scope(scope)) }
@@ -253,6 +261,15 @@ fn offers(namespace: &Namespace, what: Operation) -> Result<(), Denied> {
         Operation::Subscribe | Operation::Publish | Operation::History | Operation::Presence | Operation::Moderate => {
             Ok(())
         }
+    }
+}
+
+/// What a capability has to say for an operation of rooms.
+fn needed(access: Access) -> Operation {
+    match access {
+        Access::Read => Operation::History,
+        Access::Write => Operation::Publish,
+        Access::Order => Operation::Moderate,
     }
 }
 

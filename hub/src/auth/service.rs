@@ -124,6 +124,11 @@ impl Service {
         self.scopes.contains(&scope)
     }
 
+    /// Patterns of the channels that it may touch; `None`: all.
+    pub fn channels(&self) -> Option<&Arc<[ChannelPattern]>> {
+        self.channels.as_ref()
+    }
+
     /// Whether it may touch the channel.
     pub fn reaches(&self, channel: &ChannelName) -> bool {
         self.channels.as_ref().is_none_or(|patterns| patterns.iter().any(|pattern| pattern.matches(channel)))

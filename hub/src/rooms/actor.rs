@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
-use hubbub_protocol::channel::{TenantId, UserId};
+use hubbub_protocol::channel::{ChannelName, TenantId, UserId};
 use hubbub_protocol::room::{MemberState, Role};
 
 use super::rows::MemberRow;
+use crate::auth::grants::{ChannelPattern, Grants, Operations};
+use crate::namespace::Operation;
 
 /// Somebody, proven, on whatever way they came.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -20,6 +22,31 @@ pub struct Actor {
     pub address: Option<Arc<str>>,
     /// With what program.
     pub agent: Option<Arc<str>>,
+    /// Of which rooms they hear at all.
+    pub reach: Reach,
+}
+
+/// What a token or an API key leaves of somebody's rooms, where a question is about several.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub enum Reach {
+    /// All of them.
+    #[default]
+    All,
+    /// Those whose log the token lets its user read.
+    Token(Grants),
+    /// Those whose channels an API key may touch.
+    Key(Arc<[ChannelPattern]>),
+}
+
+impl Reach {
+    /// Whether a question may tell of this room.
+    pub fn has(&self, channel: &ChannelName) -> bool {
+        match self {
+            Self::All => true,
+            Self::Token(grants) => grants.on(channel, Operations::ALL).contains(Operation::History),
+            Self::Key(patterns) => patterns.iter().any(|pattern| pattern.matches(channel)),
+        }
+    }
 }
 
 impl Actor {

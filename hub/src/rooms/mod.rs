@@ -27,7 +27,7 @@ mod work;
 
 pub mod people;
 
-pub use actor::{Actor, Rank};
+pub use actor::{Actor, Rank, Reach};
 pub use error::RoomError;
 pub use request::HttpRequest;
 pub use service::{Origin, Parts, Rooms};

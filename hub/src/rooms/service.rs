@@ -7,7 +7,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use hubbub_persistence::Store;
 use hubbub_persistence::records::{Acted, Records};
 use hubbub_protocol::channel::{ChannelKey, ChannelName, TenantId, UserId};
-use hubbub_protocol::frame::Scope as Reach;
+use hubbub_protocol::frame::Scope;
 use hubbub_protocol::room::answer::Changed;
 use hubbub_protocol::room::op::{Access, Create, Typing};
 use hubbub_protocol::room::{Event, Op, RoomKind, RoomRequest};
@@ -16,7 +16,7 @@ use serde_json::json;
 use tokio::sync::{Notify, Semaphore};
 
 use super::act::RoomAct;
-use super::actor::{Actor, Rank};
+use super::actor::{Actor, Rank, Reach};
 use super::error::{RoomError, refusal};
 use super::people::run::JOBS;
 use super::platform::{Asked, Platforms};
@@ -31,6 +31,8 @@ use crate::control::Control;
 use crate::presence::Presence;
 use crate::rate::Rates;
 
+/// How the names of direct rooms begin.
+const DIRECT: &str = "dm-";
 /// For how long somebody counts as writing, in milliseconds.
 const TYPING_MS: u64 = 6_000;
 
@@ -100,10 +102,13 @@ impl Rooms {
             service: None,
             address: origin.address,
             agent: origin.agent,
+            reach: Reach::Token(who.grants.clone()),
         };
         self.place(&actor, &mut request)?;
-        if let Some(channel) = request.op.channel() {
-            self.policy.room(who, channel, request.op.access())?;
+        match (request.op.channel(), &request.op) {
+            (Some(channel), op) => drop(self.policy.room(who, channel, op.access())?),
+            (None, Op::Inbox(_) | Op::InboxRead(_) | Op::Dnd(_)) => self.policy.own(who, request.op.access())?,
+            (None, _) => {}
         }
         self.perform(actor, request).await
     }
@@ -122,17 +127,20 @@ impl Rooms {
             service: Some(service.id().clone()),
             address: origin.address,
             agent: origin.agent,
+            reach: service.channels().map_or(Reach::All, |patterns| Reach::Key(patterns.clone())),
         };
         self.place(&actor, &mut request)?;
         self.policy.service_room(service, request.op.channel(), request.op.access())?;
+        if let (Op::Inbox(_) | Op::InboxRead(_) | Op::Dnd(_), Some(user)) = (&request.op, &actor.user) {
+            self.policy.service_own(service, user)?;
+        }
         self.perform(actor, request).await
     }
 
-    /// The channels that a user follows: those of the own rooms.
+    /// The channels that a user follows: those of the own rooms, and of open ones that they are invited to.
     pub async fn followed(&self, who: &Identity, most: u32) -> Result<Vec<ChannelName>, RoomError> {
-        let actor =
-            Actor { tenant: who.tenant.clone(), user: who.user.clone(), service: None, address: None, agent: None };
-        let homes = self.asking(&actor).channels(None, most).await?;
+        let actor = watching(who.tenant.clone(), who.user.clone());
+        let homes = self.asking(&actor).looked_into(most).await?;
         Ok(homes.into_iter().map(|home| home.channel).collect())
     }
 
@@ -144,8 +152,7 @@ impl Rooms {
         channel: &ChannelKey,
     ) -> Result<bool, RoomError> {
         let Some(user) = user else { return Ok(false) };
-        let user = Some(user.clone());
-        let actor = Actor { tenant: tenant.clone(), user, service: None, address: None, agent: None };
+        let actor = watching(tenant.clone(), Some(user.clone()));
         match self.asking(&actor).sight(channel, Vec::new(), Vec::new()).await {
             Ok(Sight { room, rank, .. }) => Ok(sees(&room.room, rank)),
             Err(RoomError::Refused(refusal)) if refusal.code == ErrorCode::NotFound => Ok(false),
@@ -158,6 +165,11 @@ impl Rooms {
         let Op::Create(create) = &mut request.op else { return Ok(()) };
         let name = match create.kind {
             RoomKind::Direct => direct_name(actor, create),
+            // Who takes the name of a direct room learns whether there is one, and keeps it from others.
+            _ if create.channel.as_ref().is_some_and(|channel| channel.name().starts_with(DIRECT)) => {
+                let message = format!("names that begin with `{DIRECT}` are those of direct rooms");
+                return Err(refusal(ErrorCode::Forbidden, message).into());
+            }
             _ if create.channel.is_some() => return Ok(()),
             _ => self.clock.message_id().to_string().to_lowercase(),
         };
@@ -287,9 +299,11 @@ impl Rooms {
     async fn typing(&self, actor: &Actor, body: &Typing, home: &ChannelKey) -> Result<Data, RoomError> {
         let sight = self.asking(actor).sight(home, Vec::new(), Vec::new()).await?;
         let user = actor.user.clone().filter(|_| sight.rank >= Rank::In(hubbub_protocol::room::Role::Guest));
+        let announced = sight.room.room.kind == RoomKind::Announcement;
+        let user = user.filter(|_| !announced || sight.rank >= Rank::In(hubbub_protocol::room::Role::Moderator));
         let silent = sight.me.as_ref().is_some_and(|me| me.shadow || me.member.is_muted(self.clock.now_ms()));
         let Some(user) = user.filter(|_| !sight.room.room.archived) else {
-            return Err(refusal(ErrorCode::Forbidden, "only members write here").into());
+            return Err(refusal(ErrorCode::Forbidden, "only those who may write here are told to be writing").into());
         };
         if silent {
             return Ok(unchanged());
@@ -306,7 +320,7 @@ impl Rooms {
             data: event.data(),
         };
         let told = self.broker.publish(Envelope { channel: home.clone(), content: Content::Message(message) }).await;
-        let far = matches!(told, Ok(Reach::Fleet));
+        let far = matches!(told, Ok(Scope::Fleet));
         data(&json!({ "told": if far { "fleet" } else { "node" } }))
     }
 
@@ -323,10 +337,13 @@ impl Rooms {
 /// The home of what is about a user alone.
 fn own_home(actor: &Actor) -> Result<ChannelKey, RoomError> {
     let needed = || refusal(ErrorCode::BadRequest, "this is about a user: name one in `as`");
-    let user = actor.user.as_ref().ok_or_else(needed);
-    // Open rooms are everybody's: whoever lists them need not be anybody.
-    let name = user.map(ChannelName::of_user)?;
-    Ok(ChannelKey::new(actor.tenant.clone(), name))
+    let user = actor.user.as_ref().ok_or_else(needed)?;
+    Ok(ChannelKey::new(actor.tenant.clone(), ChannelName::of_user(user)))
+}
+
+/// Somebody who looks on, and does nothing.
+fn watching(tenant: TenantId, user: Option<UserId>) -> Actor {
+    Actor { tenant, user, service: None, address: None, agent: None, reach: Reach::All }
 }
 
 /// The same people, the same name, in whatever order they are named.
@@ -336,7 +353,7 @@ fn direct_name(actor: &Actor, create: &Create) -> String {
     people.dedup();
     // No user has a comma in the id.
     let hash = digest(&SHA256, people.join(",").as_bytes());
-    hash.as_ref().iter().take(16).fold("dm-".to_owned(), |name, byte| format!("{name}{byte:02x}"))
+    hash.as_ref().iter().take(16).fold(DIRECT.to_owned(), |name, byte| format!("{name}{byte:02x}"))
 }
 
 fn is_question(op: &Op) -> bool {

@@ -12,7 +12,7 @@ use hubbub_protocol::room::{Level, MemberState, Notice, Person, RoomRequest, Tex
 use hubbub_protocol::{Data, ErrorCode, Key};
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::actor::Actor;
+use super::actor::{Actor, Reach};
 use super::error::{RoomError, refusal};
 use super::notice::{Deliver, Replace};
 use super::rows::{MemberRow, member_key, own_channel, person_key, read};
@@ -69,7 +69,7 @@ pub async fn follow(rooms: Rooms) {
 
 impl Rooms {
     /// Does what is due for longer than `patience` milliseconds, until nothing is.
-    async fn work_off(&self, patience: u64) -> Result<(), RoomError> {
+    pub async fn work_off(&self, patience: u64) -> Result<(), RoomError> {
         loop {
             let due = self.records.due(self.clock.now_ms().saturating_sub(patience), AT_ONCE).await?;
             let full = due.len() == AT_ONCE as usize;
@@ -238,7 +238,7 @@ impl Rooms {
     /// Sends a message whose time has come, if its author still may.
     async fn send_for(&self, home: &ChannelKey, user: UserId, request: RoomRequest) -> Result<(), RoomError> {
         let (tenant, agent) = (home.tenant.clone(), Some("scheduled".into()));
-        let actor = Actor { tenant, user: Some(user), service: None, address: None, agent };
+        let actor = Actor { tenant, user: Some(user), service: None, address: None, agent, reach: Reach::All };
         self.perform(actor, request).await.map(|_| ())
     }
 }

@@ -1,8 +1,8 @@
 //! Operations of rooms over a session: what they mean is decided elsewhere; here connections follow the rooms of their user.
 
-use hubbub_protocol::ErrorCode;
 use hubbub_protocol::channel::{ChannelKey, ChannelName};
 use hubbub_protocol::room::{Op, RoomRequest};
+use hubbub_protocol::{Data, ErrorCode};
 
 use super::requests::{Asking, Failure};
 use crate::namespace::Namespace;
@@ -14,13 +14,10 @@ const ROUNDS: usize = 3;
 
 impl Asking<'_> {
     pub(super) async fn room(&self, request: RoomRequest) -> Result<(), Failure> {
-        let origin = self.origin();
-        if let Op::Rooms(rooms) = &request.op
-            && rooms.follow
-        {
-            self.follow(rooms.channels.clone()).await?;
-        }
-        let answer = self.services.rooms.by_user(&self.identity, origin, request).await?;
+        let answer = match &request.op {
+            Op::Rooms(rooms) if rooms.follow => self.follow(&request, rooms.channels.as_deref()).await?,
+            _ => self.services.rooms.by_user(&self.identity, self.origin(), request).await?,
+        };
         self.answer(answer);
         Ok(())
     }
@@ -33,19 +30,28 @@ impl Asking<'_> {
         Err(Failure::new(ErrorCode::NotFound, "there is no such room, or it is not for you to see"))
     }
 
-    /// Follows the own channel and rooms: these, or all. Before the snapshot is taken, so that nothing falls between.
-    async fn follow(&self, named: Option<Vec<ChannelName>>) -> Result<(), Failure> {
-        let Some(user) = self.identity.user.clone() else { return Ok(()) };
-        let most = self.services.limits.rooms_followed;
-        self.follow_all(vec![ChannelName::of_user(&user)]).await?;
-        for _ in 0..ROUNDS {
-            let of_user = self.services.rooms.followed(&self.identity, most as u32).await?;
-            let wanted = |channel: &ChannelName| named.as_ref().is_none_or(|named| named.contains(channel));
-            if self.follow_all(of_user.into_iter().filter(wanted).collect()).await? == 0 {
-                break;
+    /// Follows the own channel and rooms: these, or all. Follows first and looks afterwards, so that nothing falls between; a room
+    /// that came meanwhile is followed before it is told.
+    async fn follow(&self, request: &RoomRequest, named: Option<&[ChannelName]>) -> Result<Data, Failure> {
+        if let Some(user) = &self.identity.user {
+            self.follow_all(vec![ChannelName::of_user(user)]).await?;
+        }
+        self.follow_rooms(named).await?;
+        for _ in 1..ROUNDS {
+            let answer = self.services.rooms.by_user(&self.identity, self.origin(), request.clone()).await?;
+            if self.follow_rooms(named).await? == 0 {
+                return Ok(answer);
             }
         }
-        Ok(())
+        Ok(self.services.rooms.by_user(&self.identity, self.origin(), request.clone()).await?)
+    }
+
+    /// Follows rooms of the user; answers how many of them are new.
+    async fn follow_rooms(&self, named: Option<&[ChannelName]>) -> Result<usize, Failure> {
+        let most = self.services.limits.rooms_followed;
+        let of_user = self.services.rooms.followed(&self.identity, most as u32).await?;
+        let wanted = |channel: &ChannelName| named.is_none_or(|named| named.contains(channel));
+        self.follow_all(of_user.into_iter().filter(wanted).collect()).await
     }
 
     /// Follows channels; answers how many of them are new.

@@ -298,6 +298,9 @@ pub enum OwnEvent {
         thread: MessageId,
         /// Whether it is.
         following: bool,
+        /// What of it counts as read: all that was said before one followed it for the first time.
+        #[serde(default)]
+        read: u64,
         /// Behind which offset of the room's log, as with a read mark.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         behind: Option<u64>,

@@ -129,9 +129,8 @@ impl Machine {
             }
             ServerFrame::Reply { id, result: Reply::History(page) } => self.answered(id, Answer::History(page)),
             ServerFrame::Reply { id, result: Reply::Presence(all) } => self.answered(id, Answer::Presence(all)),
+            ServerFrame::Reply { id, result: Reply::Result(data) } => self.answered(id, Answer::Result(data)),
             ServerFrame::Reply { id, result: Reply::Refreshed { .. } } => self.answered(id, Answer::Refreshed),
-            // Nobody asked: this client has no rooms yet.
-            ServerFrame::Reply { result: Reply::Result(_), .. } => {}
             ServerFrame::Error(error) => self.refused(now, dice, error),
             ServerFrame::Ping => self.out.push(Action::Send(ClientFrame::Pong)),
             ServerFrame::Expiring { .. } => self.out.push(Action::AskToken),

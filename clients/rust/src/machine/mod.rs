@@ -11,7 +11,7 @@ mod tests;
 use std::collections::BTreeMap;
 
 use hubbub_protocol::frame::{HistoryPage, PresenceSnapshot, RequestId, Scope, Subscribe};
-use hubbub_protocol::{ChannelName, ClientFrame, MessageId, Position, ServerFrame, limits};
+use hubbub_protocol::{ChannelName, ClientFrame, Data, MessageId, Position, ServerFrame, limits};
 
 use crate::backoff::Backoff;
 use crate::error::ClientError;
@@ -95,6 +95,7 @@ pub(crate) enum Answer {
     Acked { message: MessageId, position: Option<Position>, time: u64, scope: Scope },
     History(HistoryPage),
     Presence(PresenceSnapshot),
+    Result(Data),
     Refreshed,
 }
 

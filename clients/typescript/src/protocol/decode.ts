@@ -2,30 +2,13 @@
 // Unknown fields pass through untouched.
 
 import type { OpenEvent, ServerFrame } from './frames.js'
+import { absent, count, epoch, type Guard, isFields, list, optional, place, range, text } from './guard.js'
 
 /** What a text from the hub is. */
 export type Decoded<F = ServerFrame> =
   | { is: 'frame'; frame: F }
   | { is: 'unknown'; type: string }
   | { is: 'broken'; why: string }
-
-type Fields = Record<string, unknown>
-type Guard = (fields: Fields) => boolean
-
-const OFFSET_MAX = Number.MAX_SAFE_INTEGER
-const EPOCH = /^[0-9a-z]{1,13}$/
-
-const text = (value: unknown): boolean => typeof value === 'string'
-const count = (value: unknown): boolean => Number.isInteger(value) && (value as number) >= 0 && (value as number) <= OFFSET_MAX
-const epoch = (value: unknown): boolean => typeof value === 'string' && EPOCH.test(value)
-const absent = (value: unknown): boolean => value === undefined
-const optional = (guard: (value: unknown) => boolean) => (value: unknown) => value === undefined || guard(value)
-const list = (guard: Guard) => (value: unknown) => Array.isArray(value) && value.every((item) => isFields(item) && guard(item))
-
-/** Both or neither: a channel without a log has no positions. */
-const place: Guard = (f) => (epoch(f.epoch) && count(f.offset)) || (absent(f.epoch) && absent(f.offset))
-/** An offset range; empty when `to` is `from` - 1. */
-const range: Guard = (f) => count(f.from) && count(f.to) && (f.to as number) >= (f.from as number) - 1
 
 const outcome: Guard = (f) => {
   if (f.outcome === 'fresh') return place(f) && ((absent(f.from) && absent(f.to)) || (epoch(f.epoch) && range(f)))
@@ -43,7 +26,7 @@ const snapshot: Guard = (f) =>
 const reply: Guard = (f) => {
   if (isFields(f.history)) return history(f.history)
   if (isFields(f.presence)) return snapshot(f.presence)
-  return count(f.expires_at)
+  return isFields(f.result) || count(f.expires_at)
 }
 
 const SERVER: Record<ServerFrame['type'], Guard> = {
@@ -92,8 +75,4 @@ function parse(input: string): unknown {
   } catch {
     return undefined
   }
-}
-
-function isFields(value: unknown): value is Fields {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -2,7 +2,7 @@
 
 import type {
   AskPresenceFrame, ConnectFrame, HistoryFrame, Json, PongFrame, Position, PublishFrame, RefreshFrame, ResumeEntry,
-  SubscribeFrame, UnsubscribeFrame,
+  RoomFrame, SubscribeFrame, UnsubscribeFrame,
 } from './frames.js'
 
 /** What a subscription may ask for beside its place. */
@@ -78,6 +78,12 @@ export function presence(id: number, channel: string, query: PresenceQuery = {})
 
 export function refresh(id: number, token: string): RefreshFrame {
   return { type: 'refresh', id, token }
+}
+
+/** An operation of rooms. What its fields may be is known where the operations are. */
+export function room(id: number, op: string, fields: object, key?: string): RoomFrame {
+  const said = Object.entries(fields).filter(([, value]) => value !== undefined)
+  return { type: 'room', id, op, ...(key !== undefined && { key }), ...Object.fromEntries(said) }
 }
 
 function flags(wants: Wants): { presence?: true; conflate?: true } {

@@ -148,6 +148,7 @@ export type ReplyFrame = { type: 'reply'; id: number } & (
   | { history: HistoryPage }
   | { presence: PresenceSnapshot }
   | { expires_at: number }
+  | { result: { [field: string]: Json } }
 )
 export type MessageFrame = { type: 'message' } & Message
 export type GapFrame = { type: 'gap' } & Gap
@@ -253,6 +254,14 @@ export interface RefreshFrame {
   id: number
   token: string
 }
+/** An operation of rooms; its other fields are those of the operation. */
+export interface RoomFrame {
+  type: 'room'
+  id: number
+  op: string
+  channel?: string
+  key?: string
+}
 export interface PongFrame {
   type: 'pong'
 }
@@ -265,6 +274,7 @@ export type RequestFrame =
   | HistoryFrame
   | AskPresenceFrame
   | RefreshFrame
+  | RoomFrame
 
 /** A frame from the client. */
 export type ClientFrame = ConnectFrame | RequestFrame | PongFrame

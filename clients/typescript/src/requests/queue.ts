@@ -20,6 +20,8 @@ export interface Entry {
    */
   readonly lasting: boolean
   readonly deadline: number
+  /** Whether a refusal that may pass is not to be waited for. */
+  readonly final?: ((error: HubError) => boolean) | undefined
   /** Whether the hub may have seen it. */
   sent: boolean
   readonly done: (answer: AnswerFrame) => void
@@ -81,6 +83,11 @@ export class RequestQueue {
     this.#back([entry])
     this.#account(entry, 1)
     return entry
+  }
+
+  /** A request that is under way. */
+  underWay(id: number): Entry | undefined {
+    return this.#underWay.get(id)
   }
 
   /** The next requests to send, in their order. They are under way from now on. */

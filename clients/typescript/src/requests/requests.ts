@@ -11,6 +11,8 @@ import { type AnswerFrame, type Bounds, type Entry, RequestQueue } from './queue
 export interface Ask {
   giveUpMs: number
   key?: string | undefined
+  /** Whether a refusal that may pass is not to be waited for; without it all such are. */
+  final?: ((error: HubError) => boolean) | undefined
 }
 
 /** Hears the answer at once, before the frame behind it. */
@@ -49,11 +51,11 @@ export class Requests {
   }
 
   /** Sends a request as soon as that is possible, again on the next connection if need be. */
-  ask<A extends AnswerFrame>(frame: RequestFrame, { giveUpMs, key }: Ask): Promise<A> {
+  ask<A extends AnswerFrame>(frame: RequestFrame, { giveUpMs, key, final }: Ask): Promise<A> {
     return new Promise<A>((resolve, reject) => {
       const deadline = this.#timers.now() + giveUpMs
       const done = (answer: AnswerFrame): void => resolve(answer as A)
-      this.#queue.add(frame, { lasting: true, deadline, done, failed: reject, key })
+      this.#queue.add(frame, { lasting: true, deadline, done, failed: reject, key, final })
       // Behind the subscribes that were asked for before it.
       queueMicrotask(() => this.#flush())
     })
@@ -84,7 +86,7 @@ export class Requests {
   }
 
   refused(id: number, error: HubError): void {
-    if (isTemporary(error.code)) {
+    if (isTemporary(error.code) && this.#queue.underWay(id)?.final?.(error) !== true) {
       const wait = (error.retryAfterMs ?? RETRY_MS) * (1 + this.#random() / 2)
       this.#queue.retry(id, error.code, this.#timers.now() + wait)
     } else {

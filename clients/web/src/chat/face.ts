@@ -10,9 +10,8 @@ export function dress(element: HTMLElement, user: string): void {
   element.textContent = [...user][0] ?? '?'
 }
 
-export function face(user: string): HTMLElement {
-  const element = make('span', { class: 'face' })
-  element.setAttribute('aria-hidden', 'true')
+export function face(user: string, size: 'tiny' | 'small' | '' = ''): HTMLElement {
+  const element = make('span', { class: `face ${size}`, is: { 'aria-hidden': 'true' } })
   dress(element, user)
   return element
 }

@@ -1,8 +1,11 @@
-// What the page remembers of its reader: the name for this tab and the next, and the channels.
+// What the page remembers of its reader: the name for this tab and the next, the last room, and what was begun to be
+// written in each room.
 
 const NAME = 'hubbub.name'
-const CHANNELS = 'hubbub.channels'
-const DEFAULTS = ['chat:lobby', 'chat:random', 'eph:cafe']
+const ROOM = 'hubbub.room'
+const DRAFTS = 'hubbub.drafts'
+/** Most drafts that are kept; the oldest go first. */
+const DRAFTS_KEPT = 50
 
 /** Storage may be blocked: then the page works and forgets. */
 function attempt<T>(work: () => T, otherwise: T): T {
@@ -27,13 +30,21 @@ export function rememberName(name: string | null): void {
   }, undefined)
 }
 
-export function channels(): string[] {
-  const kept: unknown = attempt(() => JSON.parse(localStorage.getItem(CHANNELS) ?? 'null'), null)
-  return Array.isArray(kept) && kept.length > 0 && kept.every((one) => typeof one === 'string') ? kept : DEFAULTS
+export const lastRoom = (user: string): string | null => attempt(() => localStorage.getItem(`${ROOM}.${user}`), null)
+
+export const rememberRoom = (user: string, channel: string): void => attempt(() => localStorage.setItem(`${ROOM}.${user}`, channel), undefined)
+
+function drafts(user: string): [string, string][] {
+  const kept: unknown = attempt(() => JSON.parse(localStorage.getItem(`${DRAFTS}.${user}`) ?? '[]'), [])
+  if (!Array.isArray(kept)) return []
+  return kept.filter((one): one is [string, string] => Array.isArray(one) && one.length === 2 && one.every((part) => typeof part === 'string'))
 }
 
-/** Puts a channel on the list, which holds the last twenty. */
-export function rememberChannel(channel: string): void {
-  const list = channels()
-  if (!list.includes(channel)) attempt(() => localStorage.setItem(CHANNELS, JSON.stringify([...list, channel].slice(-20))), undefined)
+/** What was begun in a room or thread. */
+export const draft = (user: string, place: string): string => drafts(user).find(([at]) => at === place)?.[1] ?? ''
+
+export function rememberDraft(user: string, place: string, text: string): void {
+  const others = drafts(user).filter(([at]) => at !== place)
+  const kept = text === '' ? others : [...others, [place, text]].slice(-DRAFTS_KEPT)
+  attempt(() => localStorage.setItem(`${DRAFTS}.${user}`, JSON.stringify(kept)), undefined)
 }

@@ -55,6 +55,9 @@ impl Asking<'_> {
         let mut hits = Vec::with_capacity(found.len());
         for hit in found {
             let home = hit.record.key.home.clone();
+            if !self.actor.reach.has(&home.channel) {
+                continue;
+            }
             let post = self.posts(&home, std::slice::from_ref(&hit.record)).await?.pop();
             if let Some(message) = post {
                 hits.push(SearchHit { channel: home.channel, message, highlights: hit.highlights });
@@ -69,7 +72,8 @@ impl Asking<'_> {
         let list = List::User { who, kind: Some(Kind::Task), homes, after: None, limit: 1_000 };
         let looked = self.records.look(&self.actor.tenant, Look { lists: vec![list], ..Look::default() }).await?;
         let mut scheduled = Vec::new();
-        for record in looked.lists.iter().flatten() {
+        let reached = |record: &&hubbub_persistence::records::Record| self.actor.reach.has(&record.key.home.channel);
+        for record in looked.lists.iter().flatten().filter(reached) {
             if let TaskRow::Send { request, .. } = read(record)?
                 && let Op::Send(send) = request.op
             {

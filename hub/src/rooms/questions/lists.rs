@@ -11,7 +11,7 @@ use hubbub_protocol::room::{Member, MemberState, Person, Role};
 use hubbub_protocol::{ErrorCode, MessageId};
 
 use super::Asking;
-use super::sight::{entry, no_room};
+use super::sight::{entry, no_room, sees};
 use crate::rooms::actor::Rank;
 use crate::rooms::error::{RoomError, refusal};
 use crate::rooms::rows::{MemberRow, PostRow, RoomRow, member_key, person_key, post_key, read, room_key};
@@ -22,12 +22,31 @@ const ROOMS: u32 = 1_000;
 const MEMBERS: u32 = 1_000;
 
 impl Asking<'_> {
+    /// The channels of rooms that a user may look into and is in, or invited to.
+    pub(in crate::rooms) async fn looked_into(&self, limit: u32) -> Result<Vec<ChannelKey>, RoomError> {
+        let (mut seen, mut after) = (Vec::new(), None);
+        loop {
+            let homes = self.channels(after.as_ref(), ROOMS).await?;
+            let user = self.user()?;
+            let keys = homes.iter().flat_map(|home| [room_key(home), member_key(home, user)]).collect();
+            let looked = self.records.look(&self.actor.tenant, Look { keys, ..Look::default() }).await?;
+            for (home, pair) in homes.iter().zip(looked.keys.chunks(2)) {
+                let [Some(room), Some(me)] = pair else { continue };
+                let (room, me): (RoomRow, MemberRow) = (read(room)?, read(me)?);
+                if sees(&room.room, Rank::of(Some(&me), self.now)) {
+                    seen.push(home.clone());
+                }
+            }
+            after = homes.last().map(|home| home.channel.clone());
+            if seen.len() >= limit as usize || homes.len() < ROOMS as usize {
+                seen.truncate(limit as usize);
+                return Ok(seen);
+            }
+        }
+    }
+
     /// The channels of the rooms that a user is in or invited to, behind `after`.
-    pub(in crate::rooms) async fn channels(
-        &self,
-        after: Option<&ChannelName>,
-        limit: u32,
-    ) -> Result<Vec<ChannelKey>, RoomError> {
+    async fn channels(&self, after: Option<&ChannelName>, limit: u32) -> Result<Vec<ChannelKey>, RoomError> {
         let user = self.user()?;
         let after = after.map(|after| {
             let home = ChannelKey::new(self.actor.tenant.clone(), after.clone());
@@ -49,7 +68,8 @@ impl Asking<'_> {
             behind = page.last().map(|record| record.key.clone());
             let full = page.len() == ROOMS as usize;
             let present = |group: &str| matches!(group, "joined" | "invited");
-            homes.extend(page.into_iter().filter(|record| present(&record.group)).map(|record| record.key.home));
+            let here = page.into_iter().filter(|record| present(&record.group)).map(|record| record.key.home);
+            homes.extend(here.filter(|home| self.actor.reach.has(&home.channel)));
             if homes.len() >= limit as usize || !full {
                 homes.truncate(limit as usize);
                 return Ok(homes);
@@ -61,7 +81,10 @@ impl Asking<'_> {
         let limit = checked(body.limit, ROOMS)?;
         let homes = match &body.channels {
             Some(named) if named.len() > ROOMS as usize => return Err(too_many("channels", ROOMS)),
-            Some(named) => named.iter().map(|name| ChannelKey::new(self.actor.tenant.clone(), name.clone())).collect(),
+            Some(named) => {
+                let named = named.iter().filter(|name| self.actor.reach.has(name));
+                named.map(|name| ChannelKey::new(self.actor.tenant.clone(), name.clone())).collect()
+            }
             None => self.channels(body.after.as_ref(), limit).await?,
         };
         let (user, own) = (self.user()?, self.own()?);
@@ -76,7 +99,7 @@ impl Asking<'_> {
             let [Some(room), Some(me)] = pair else { continue };
             let (room, me): (RoomRow, MemberRow) = (read(room)?, read(me)?);
             if matches!(me.member.state, MemberState::Joined | MemberState::Invited) {
-                rooms.push(entry(room, Some(me.member), head.position.into()));
+                rooms.push(entry(outside(room, &me), Some(me.member), head.position.into()));
             }
         }
         let full = body.channels.is_none() && homes.len() == limit as usize;
@@ -101,13 +124,7 @@ impl Asking<'_> {
         let (room, me): (RoomRow, MemberRow) = (read(room)?, read(me)?);
         let place = looked.heads.first().ok_or(RoomError::Internal)?.position.into();
         let invited = me.member.state == MemberState::Invited;
-        Ok(invited.then(|| {
-            entry(
-                RoomRow { room: hubbub_protocol::room::Room { last: None, ..room.room }, ..room },
-                Some(me.member),
-                place,
-            )
-        }))
+        Ok(invited.then(|| entry(outside(room, &me), Some(me.member), place)))
     }
 
     pub(super) async fn members(&self, body: &Members, home: &ChannelKey) -> Result<MembersAnswer, RoomError> {
@@ -127,9 +144,9 @@ impl Asking<'_> {
         // Who was banned or went is for those who keep order.
         let order = sight.rank >= Rank::In(Role::Moderator);
         let page = &sight.lists[usize::from(!order)];
-        let read_too = sight.room.room.receipts || order;
+        let receipts = sight.room.room.receipts;
         let members = page.iter().map(read::<MemberRow>).collect::<Result<Vec<_>, _>>()?;
-        let members: Vec<_> = members.into_iter().map(|row| seen(row.member, read_too)).collect();
+        let members: Vec<_> = members.into_iter().map(|row| seen(row.member, receipts)).collect();
         let next = members.last().filter(|_| page.len() == limit as usize).map(|member| member.user.clone());
         Ok(MembersAnswer { members, place: sight.place.into(), next })
     }
@@ -144,7 +161,8 @@ impl Asking<'_> {
         let rooms = page.iter().map(read::<RoomRow>).collect::<Result<Vec<_>, _>>()?;
         let wanted =
             |name: &ChannelName| body.namespace.as_deref().is_none_or(|namespace| name.namespace() == namespace);
-        let rooms = rooms.into_iter().map(|row| row.room).filter(|room| wanted(&room.channel)).collect();
+        let rooms = rooms.into_iter().map(|row| row.room);
+        let rooms = rooms.filter(|room| wanted(&room.channel) && self.actor.reach.has(&room.channel)).collect();
         Ok(DiscoverAnswer { rooms, next })
     }
 
@@ -179,9 +197,19 @@ impl Asking<'_> {
     }
 }
 
-fn seen(member: Member, read: bool) -> MemberEntry {
-    let Member { user, role, state, since, muted_until, banned_until, read: upto, .. } = member;
-    MemberEntry { user, role, state, since, muted_until, banned_until, read: read.then_some(upto) }
+/// A room as it looks from outside, for whoever is only invited: nothing of what is said in one that is closed.
+fn outside(mut row: RoomRow, me: &MemberRow) -> RoomRow {
+    if me.member.state == MemberState::Invited && !row.room.kind.is_open() {
+        (row.room.last, row.room.pins) = (None, Vec::new());
+    }
+    row
+}
+
+/// What others see of a member. What is read is told where events tell it: of those who are in a room with receipts.
+fn seen(member: Member, receipts: bool) -> MemberEntry {
+    let Member { user, role, state, since, muted_until, banned_until, read, .. } = member;
+    let read = (receipts && state == MemberState::Joined).then_some(read);
+    MemberEntry { user, role, state, since, muted_until, banned_until, read }
 }
 
 pub(super) fn checked(limit: u32, most: u32) -> Result<u32, RoomError> {

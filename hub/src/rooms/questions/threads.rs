@@ -11,6 +11,7 @@ use hubbub_protocol::room::op::Threads;
 use super::Asking;
 use super::lists::checked;
 use super::posts::mark_mine;
+use crate::rooms::actor::Reach;
 use crate::rooms::error::{RoomError, refusal};
 use crate::rooms::rows::{FollowerRow, MemberRow, PostRow, member_key, post_key, reaction_key, read};
 
@@ -35,7 +36,7 @@ impl Asking<'_> {
             if page.iter().map(|record| &record.key).eq(named.iter().map(|record| &record.key)) {
                 let next = page.last().filter(|_| page.len() == limit as usize);
                 let next = next.map(|record| format!("{} {}", record.key.home.channel, record.key.key));
-                return answer(&page, looked, next);
+                return answer(&self.actor.reach, &page, looked, next);
             }
             named = page;
         }
@@ -65,13 +66,14 @@ fn look(own: ChannelKey, user: &UserId, rows: &[(ChannelKey, FollowerRow)], list
     Look { heads, keys: keys.collect(), lists: vec![list] }
 }
 
-fn answer(page: &[Record], looked: Looked, next: Option<String>) -> Result<ThreadsAnswer, RoomError> {
+fn answer(reach: &Reach, page: &[Record], looked: Looked, next: Option<String>) -> Result<ThreadsAnswer, RoomError> {
     let (user, heads) = looked.heads.split_first().ok_or(RoomError::Internal)?;
     let mut threads = Vec::new();
     for ((record, found), head) in page.iter().zip(looked.keys.chunks(3)).zip(heads) {
         let [Some(root), Some(me), reactions] = found else { continue };
         let (row, me): (FollowerRow, MemberRow) = (read(record)?, read(me)?);
-        if !row.following || me.member.state != MemberState::Joined {
+        let here = me.member.state == MemberState::Joined && reach.has(&record.key.home.channel);
+        if !row.following || !here {
             continue;
         }
         let mut thread = read::<PostRow>(root)?.post;

@@ -1,7 +1,9 @@
 //! What becomes of a message: edited, deleted, unfurled, pinned.
 
+use std::collections::HashSet;
+
 use hubbub_persistence::records::{Kind, Question, Stop};
-use hubbub_protocol::channel::UserId;
+use hubbub_protocol::channel::{ChannelKey, UserId};
 use hubbub_protocol::room::op::{BulkDelete, Delete, Edit, Pin, SetUnfurls};
 use hubbub_protocol::room::text::{MESSAGE, check_unfurls};
 use hubbub_protocol::room::{DeletedBy, Event, Last, Role, RoomKind, Text};
@@ -86,9 +88,15 @@ pub(in crate::rooms) fn bulk_delete(scene: &mut Scene<'_, '_>, body: &BulkDelete
     }
     scene.view.want(ids.iter().map(|id| Question::Key(post_key(&home, *id))))?;
     let rows = ids.iter().map(|id| scene.row::<PostRow>(&post_key(&home, *id)));
-    let rows: Vec<PostRow> = rows.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect();
-    let authors: Vec<_> = rows.iter().filter_map(|row| row.post.from.clone()).collect();
-    scene.view.want(authors.iter().map(|user| Question::Key(member_key(&home, user))))?;
+    let mut rows: Vec<PostRow> = rows.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect();
+    // Named twice is deleted once.
+    let mut named = HashSet::new();
+    rows.retain(|row| named.insert(row.post.id));
+    // All at once: an act may ask only a few times.
+    let authors =
+        rows.iter().filter_map(|row| row.post.from.as_ref()).map(|user| Question::Key(member_key(&home, user)));
+    let hanging = rows.iter().flat_map(|row| hangs_on(&home, row.post.id));
+    scene.view.want(authors.chain(hanging).collect::<Vec<_>>())?;
     for row in rows {
         if row.post.deleted.is_some() && !body.hard {
             continue;
@@ -165,6 +173,13 @@ fn outranks(scene: &mut Scene<'_, '_>, stage: &Stage, author: Option<&UserId>) -
     }
 }
 
+/// What goes with a message.
+const HANGING: [Kind; 2] = [Kind::Version, Kind::Reaction];
+
+fn hangs_on(home: &ChannelKey, id: MessageId) -> [Question; 2] {
+    HANGING.map(|kind| Question::Group { home: home.clone(), kind, group: id.to_string() })
+}
+
 /// What a message said is gone, from its record, its versions and the log. Hard: its place too.
 fn take_away(
     scene: &mut Scene<'_, '_>,
@@ -177,7 +192,8 @@ fn take_away(
         return Ok(());
     }
     let (home, id) = (scene.home().clone(), row.post.id);
-    for kind in [Kind::Version, Kind::Reaction] {
+    scene.view.want(hangs_on(&home, id))?;
+    for kind in HANGING {
         for record in scene.view.group(&home, kind, &id.to_string())? {
             scene.view.remove(record.key);
         }

@@ -7,7 +7,7 @@ use hubbub_protocol::room::op::Create;
 use hubbub_protocol::room::text::{NAME, TOPIC};
 use hubbub_protocol::room::{Event, Links, MemberState, Role, Room, RoomKind, Text};
 
-use super::members::{come_in, joined};
+use super::members::{come_back, come_in, joined};
 use super::settings::slow_mode;
 use crate::rooms::act::Scene;
 use crate::rooms::error::{bad, forbidden, refused, text};
@@ -24,7 +24,7 @@ pub(in crate::rooms) fn create(scene: &mut Scene<'_, '_>, body: &Create) -> Resu
     if let Some(there) = scene.row::<RoomRow>(&room_key(&home))? {
         let mine = scene.act.actor.user.as_ref().is_none_or(|user| people.iter().any(|(other, _)| other == user));
         if there.room.kind == RoomKind::Direct && body.kind == RoomKind::Direct && mine {
-            return Ok(());
+            return come_back(scene, there);
         }
         return Err(refused(ErrorCode::Forbidden, "there is a room of this name already, or there was one"));
     }
@@ -80,8 +80,8 @@ fn people(scene: &Scene<'_, '_>, body: &Create) -> Result<Vec<(UserId, Role)>, S
             people.push((user.clone(), Role::Member));
         }
     }
-    // A service brings people in where it likes; others invite them.
-    if !direct && people.len() > 1 && scene.act.actor.user.is_some() && scene.act.actor.service.is_none() {
+    // A service by itself brings people in where it likes; others invite them.
+    if !direct && people.len() > 1 && scene.act.actor.user.is_some() {
         return Err(forbidden("`members` are for direct rooms; invite people into others"));
     }
     if direct && people.len() < 2 {

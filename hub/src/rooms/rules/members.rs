@@ -71,7 +71,9 @@ pub(in crate::rooms) fn leave(scene: &mut Scene<'_, '_>) -> Result<(), Stop> {
     let reason = match row.member.state {
         MemberState::Joined => Left::Left,
         MemberState::Invited => Left::Declined,
-        MemberState::Left | MemberState::Banned => return Ok(()),
+        MemberState::Left if room.room.kind.is_open() => return Ok(()),
+        // Whoever can not see the room does not learn of it by leaving.
+        MemberState::Left | MemberState::Banned => return Err(missing("room")),
     };
     let alone = room.room.members <= 1;
     if rank == Rank::In(Role::Owner) && room.owners.len() <= 1 && !alone && room.room.kind != RoomKind::Direct {
@@ -150,6 +152,20 @@ fn returning(scene: &Scene<'_, '_>, room: &RoomRow, was: Option<MemberRow>, user
     (member.read, member.mentions_read) = (room.room.messages, member.mentions);
     member.mentions_all_read = room.room.mentions_all;
     row
+}
+
+/// Whoever has left a direct room and makes it again is in it again.
+pub(super) fn come_back(scene: &mut Scene<'_, '_>, mut room: RoomRow) -> Result<(), Stop> {
+    let Some(user) = scene.act.actor.user.clone() else { return Ok(()) };
+    let me = scene.member(&user)?;
+    if Rank::of(me.as_ref(), scene.now()) != Rank::Stranger {
+        return Ok(());
+    }
+    let row = returning(scene, &room, me, &user, Role::Member);
+    come_in(scene, &mut room, &row)?;
+    joined(scene, &row);
+    scene.put_room(&room);
+    Ok(())
 }
 
 /// Counts somebody in, and puts their row.

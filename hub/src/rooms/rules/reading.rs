@@ -110,8 +110,8 @@ pub(in crate::rooms) fn follow(scene: &mut Scene<'_, '_>, body: &Follow) -> Resu
     let record = row.record(scene.home());
     scene.view.put(record);
     let (channel, thread, following) = (scene.home().channel.clone(), body.thread, body.following);
-    let behind = Some(scene.here());
-    scene.tell_user(&user, &OwnEvent::ThreadFollowed { channel, thread, following, behind });
+    let (read, behind) = (row.read, Some(scene.here()));
+    scene.tell_user(&user, &OwnEvent::ThreadFollowed { channel, thread, following, read, behind });
     Ok(())
 }
 

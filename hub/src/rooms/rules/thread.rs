@@ -6,7 +6,7 @@ use hubbub_protocol::room::{MemberState, Post};
 
 use super::mentions::Found;
 use crate::rooms::act::{Scene, Stage};
-use crate::rooms::rows::{FollowerRow, MentionRow, PostRow, follower_key, mention_group};
+use crate::rooms::rows::{FollowerRow, MentionRow, PostRow, follower_key, member_key, mention_group};
 
 /// Somebody's place in a thread behind a new message in it.
 pub(super) struct Place {
@@ -32,7 +32,9 @@ pub(super) fn places(
     let mut people: Vec<&UserId> = named.iter().copied().chain(me).chain(author).collect();
     people.sort_unstable();
     people.dedup();
-    scene.view.want(people.iter().map(|user| Question::Key(follower_key(&home, thread, user))))?;
+    let places = people.iter().map(|user| follower_key(&home, thread, user));
+    let there = author.map(|user| member_key(&home, user));
+    scene.view.want(places.chain(there).map(Question::Key).collect::<Vec<_>>())?;
     let mut places = Vec::new();
     for user in people {
         let (is_named, is_me) = (named.contains(&user), Some(user) == me);

@@ -1,0 +1,118 @@
+// One message as an element: who, when, what, and what belongs to it. Knows nothing of the hub; what can be done with
+// it is asked of its events.
+
+import type { RoomMessage, ShownMessage } from '@hubbub/client'
+import { make, named } from '../../dom.js'
+import { face } from '../face.js'
+import { clock, dayName, fullTime } from '../words/clock.js'
+import { below } from './below.js'
+import type { Row } from './rows.js'
+import { said, speaksTo } from './said.js'
+
+export interface MessageEvents {
+  /** Shows the message that is quoted. */
+  jump(message: string): void
+  thread(message: string): void
+  /** Takes part in a reaction, or takes it back. */
+  react(message: ShownMessage, emoji: string, on: boolean): void
+  pick(message: ShownMessage, anchor: HTMLElement): void
+}
+
+/** A message that is quoted: null when it is gone, undefined until it is known. */
+export type Quoted = RoomMessage | null | undefined
+
+export interface Shown {
+  row: Row
+  user: string
+  quoted: Quoted
+  /** In a thread, the message that it hangs under. */
+  root: boolean
+  /** Said above the first message of all. */
+  opening: string | undefined
+  now: number
+}
+
+export const nameOf = (message: Pick<RoomMessage, 'from'>): string => message.from ?? 'a service'
+
+export const stateOf = ({ outgoing }: ShownMessage): 'sent' | 'sending' | 'failed' =>
+  outgoing === undefined || outgoing.state === 'sent' ? 'sent' : outgoing.state === 'pending' ? 'sending' : 'failed'
+
+export function messageElement(shown: Shown, events: MessageEvents): HTMLElement {
+  const { row, user, root } = shown
+  const { message, first } = row
+  const state = stateOf(message)
+  const element = make('article', {
+    class: `message${first ? ' first' : ''}${message.from !== user && speaksTo(message.entities, user) ? ' to-me' : ''}`,
+    testid: 'message',
+    label: summary(message),
+    data: { id: message.id, from: message.from ?? '', state, ...(state === 'sent' && { offset: String(message.offset), ordinal: String(message.ordinal) }) },
+    is: { tabindex: '-1' },
+  })
+  element.append(...rules(shown))
+  const side = first ? face(nameOf(message)) : make('span', { class: 'gutter', text: clock(message.time).replace(/\s?[ap]\.?m\.?$/i, ''), is: { 'aria-hidden': 'true' } })
+  const content = make('div', { class: 'content' })
+  if (first) content.append(head(message))
+  if (message.reply_to !== undefined && !message.deleted) content.append(quotes(message.reply_to, shown.quoted, events))
+  content.append(...body(message, user), ...fate(message))
+  content.append(below(message, { user, readers: row.readers, thread: !root && message.thread === undefined }, events))
+  element.append(make('div', { class: 'line' }, side, content))
+  if (root) element.append(make('div', { class: 'rule', text: answers(message.replies) }))
+  // By the keyboard one goes from message to message; what is in one comes with the Tab key once one is there.
+  for (const control of element.querySelectorAll<HTMLElement>('a, button')) control.tabIndex = -1
+  return element
+}
+
+/** What is heard when the focus comes to it. */
+function summary(message: ShownMessage): string {
+  const text = message.deleted ? 'message deleted' : message.text.slice(0, 300)
+  return `${nameOf(message)}, ${clock(message.time)}: ${text}`
+}
+
+export const answers = (count: number): string => (count === 0 ? 'No replies yet' : `${count} ${count === 1 ? 'reply' : 'replies'}`)
+
+function rules({ row, opening, now }: Shown): HTMLElement[] {
+  const lines: HTMLElement[] = []
+  if (opening !== undefined) lines.push(make('p', { class: 'opening', testid: 'beginning' }, named(opening)))
+  if (row.day) lines.push(make('div', { class: 'rule', testid: 'day', text: dayName(row.message.time, now) }))
+  if (row.unread) lines.push(make('div', { class: 'rule unread', testid: 'unread-line', text: 'New messages' }))
+  return lines
+}
+
+function head(message: ShownMessage): HTMLElement {
+  const time = make('time', { text: clock(message.time), is: { datetime: new Date(message.time).toISOString(), title: fullTime(message.time) } })
+  return make('div', { class: 'head' }, named(nameOf(message), { class: 'author' }), time)
+}
+
+function quotes(id: string, quoted: Quoted, events: MessageEvents): HTMLElement {
+  const button = make('button', { class: 'quotes', testid: 'quote', data: { message: id }, click: () => events.jump(id) })
+  if (quoted === undefined) button.append(make('span', { class: 'what', text: 'In reply to a message' }))
+  else if (quoted === null || quoted.deleted) button.append(make('span', { class: 'what', text: 'In reply to a deleted message' }))
+  else button.append(make('strong', {}, named(nameOf(quoted))), named(quoted.text.replace(/\s+/g, ' ').slice(0, 200), { class: 'what' }))
+  return button
+}
+
+function body(message: ShownMessage, user: string): HTMLElement[] {
+  if (message.deleted) {
+    const text = message.deleted === 'moderator' ? 'Removed by a moderator' : 'Message deleted'
+    return [make('p', { class: 'tombstone', testid: 'tombstone', text })]
+  }
+  const text = said(message.text, message.entities, user)
+  const files = message.attachments.filter(({ url }) => url.startsWith('https:')).map(({ name, url }) =>
+    make('a', { class: 'attachment', is: { href: url, rel: 'noopener noreferrer', target: '_blank' } }, named(name)))
+  return [text, ...files]
+}
+
+/** What became of it: edited, pinned, on its way, failed. */
+function fate(message: ShownMessage): HTMLElement[] {
+  const state = stateOf(message)
+  const notes: string[] = []
+  if (message.edited !== null && !message.deleted) notes.push('edited')
+  if (message.pinned) notes.push('pinned')
+  if (state === 'sending') notes.push('sending…')
+  const lines = notes.length === 0 ? [] : [make('span', { class: 'state', testid: 'message-note', text: notes.join(' · ') })]
+  const { outgoing } = message
+  if (state !== 'failed' || outgoing === undefined) return lines
+  const retry = make('button', { class: 'text', text: 'Try again', testid: 'retry-button', click: () => outgoing.retry() })
+  const discard = make('button', { class: 'text', text: 'Discard', testid: 'discard-button', click: () => outgoing.discard() })
+  return [...lines, make('div', { class: 'failure' }, `Not sent: ${outgoing.error?.message ?? 'the hub refused it'}`, retry, discard)]
+}

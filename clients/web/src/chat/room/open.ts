@@ -1,0 +1,61 @@
+// The room that is open: its head, its talk, and its members as far as they are needed.
+
+import type { Room } from '@hubbub/client'
+import { byId } from '../../dom.js'
+import { once } from '../../keyed.js'
+import type { App } from '../app.js'
+import { Talk } from '../conversation/talk.js'
+import { joined } from '../rights.js'
+import { Header, type HeaderEvents } from './header.js'
+
+export class OpenRoom {
+  readonly room: Room
+  readonly talk: Talk
+  readonly #app: App
+  readonly #header: Header
+  readonly #off: () => void
+  #members = false
+
+  constructor(app: App, channel: string, events: HeaderEvents) {
+    this.#app = app
+    const room = app.rooms.open(channel, { presence: true })
+    this.room = room
+    this.#header = new Header(byId('bar'), app, room, events)
+    this.talk = new Talk({
+      app, room, conversation: room, label: 'Messages', placeholder: 'Write a message', place: channel,
+      empty: () => 'Nothing has been said here yet. Say hello!',
+      opening: () => `This is the beginning of ${room.room === undefined ? channel : app.titles.of(room.room)}.`,
+    })
+    byId('room').replaceChildren(this.talk.element)
+    this.#off = room.on('change', once(() => this.draw()))
+    this.draw()
+  }
+
+  draw(): void {
+    this.#header.draw()
+    // Names to mention and marks of reading need the members: the first page of them, once one is one of them.
+    if (this.#members || !joined(this.room.me)) return
+    this.#members = true
+    this.room.loadMembers().catch(() => (this.#members = false))
+  }
+
+  close(): void {
+    this.#off()
+    this.#header.close()
+    this.talk.close()
+    leave(this.room, this.#app)
+  }
+}
+
+/** What is on its way or failed must not be lost: the room stays open until that is settled. */
+function leave(room: Room, app: App): void {
+  const waits = (): boolean => room.messages.some(({ outgoing }) => outgoing !== undefined && outgoing.state !== 'sent')
+  if (!waits()) return room.close()
+  const off = room.on('change', () => {
+    if (app.room === room) off()
+    else if (!waits()) {
+      off()
+      room.close()
+    }
+  })
+}

@@ -27,6 +27,8 @@ mod cases;
 mod sequence;
 mod tally;
 
+mod between;
+
 use std::fs::File;
 use std::io::Write;
 use std::sync::{Arc, Mutex};

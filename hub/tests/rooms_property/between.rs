@@ -11,7 +11,7 @@ use crate::backends;
 use crate::draw::{channel, user};
 use crate::world::{Who, World};
 
-async fn act(world: &World, who: &UserId, op: Value) -> Value {
+pub(crate) async fn act(world: &World, who: &UserId, op: Value) -> Value {
     let op: Op = serde_json::from_value(op).expect("an operation");
     let answer = world.act(&Who::User(who.clone()), RoomRequest { op, key: None }).await.expect("done");
     serde_json::from_str(answer.get()).expect("JSON")

@@ -28,6 +28,7 @@ mod sequence;
 mod tally;
 
 mod between;
+mod edges;
 
 use std::fs::File;
 use std::io::Write;

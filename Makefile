@@ -205,6 +205,13 @@ show-cross-node: needs-cluster release-tools ## 1,000 messages/s: Redis and the 
 show-rights: needs-test ## Rooms: every operation by everybody over every way, and 120 rights that end on another node within a second
 	HUBBUB_RIGHTS_ROUNDS=20 scripts/show.sh cargo test --release -p hubbub --test rights -- --nocapture
 
+.PHONY: show-hostile-text
+show-hostile-text: web ## Rooms: hostile names, texts, marks, files, searches and bytes, kept or refused by rule, and shown as text
+	cargo build --quiet -p hubbub
+	HUBBUB_BIN=$(CURDIR)/target/debug/hubbub SCREENSHOTS=$(CURDIR)/target/screenshots \
+		node --test --test-timeout=600000 --test-reporter=spec clients/web/tests/hostile.test.mjs
+	scripts/show.sh cargo test -p hubbub --test hostile_text -- --nocapture
+
 .PHONY: show-simulation
 show-simulation: ## 1,000 seeds of sessions over a broker that delays, reorders, duplicates, drops, crashes and restarts
 	HUBBUB_SIMULATION_SEEDS=1000 scripts/show.sh cargo test --release -p hubbub --test simulation -- --nocapture

@@ -211,6 +211,7 @@ test('a thread has a place, a composer and a count of its own', async () => {
   await message(byId(ada.page, 'thread'), 'Hubbub').waitFor()
   await say(ada.page, 'Taken!', byId(ada.page, 'thread'))
   await message(beside, 'Taken!').waitFor()
+  await ada.page.locator('[data-testid=follow-button][aria-pressed=true]').waitFor()
   await picture(ada.page, 'chat-thread')
   assert.deepEqual(await texts(ada.page), ['Ideas for the name?'], 'answers in a thread stay there')
   await ada.page.keyboard.press('Escape')

@@ -25,7 +25,8 @@ after(async () => {
 
 /** Roles that are something to do or to read and must have a name. */
 const NAMED = new Set([
-  'button', 'link', 'textbox', 'searchbox', 'combobox', 'image', 'navigation', 'complementary', 'log', 'feed', 'article', 'dialog', 'menu', 'menuitem', 'listbox', 'option', 'radio',
+  'button', 'link', 'textbox', 'searchbox', 'combobox', 'image', 'navigation', 'complementary', 'log', 'feed', 'article', 'dialog', 'menu',
+  'menuitem', 'listbox', 'option', 'radio',
 ])
 
 /** What has no name in the accessibility tree. */
@@ -133,7 +134,8 @@ const byId = (page, id) => page.getByTestId(id)
 
 /** A room with everything in it that a message can have. */
 async function fullRoom(name) {
-  const channel = await roomOf(hub, name, 'cleo', ['ada', 'bo'], { topic: 'What the members of this room talk about, and a little more than fits on a phone' })
+  const topic = 'What the members of this room talk about, and a little more than fits on a phone'
+  const channel = await roomOf(hub, name, 'cleo', ['ada', 'bo'], { topic })
   await act(hub, 'cleo', 'role', { channel, user: 'ada', role: 'moderator' })
   const first = await act(hub, 'bo', 'send', { channel, text: 'Welcome.' })
   const link = `https://example.org/${'path/'.repeat(20)}`
@@ -330,8 +332,8 @@ test('the order of the Tab key is that of the page', async () => {
   await shows(page, 'only one')
   await byId(page, 'new-button').focus()
   assert.deepEqual(await tabs(page, 12), [
-    'switch-button', 'inbox-button', 'threads-button', 'room-entry', 'dashboard-link', 'leave-button', 'search-button', 'people-button', 'room-menu-button',
-    'feed', 'composer-input', 'send-button',
+    'switch-button', 'inbox-button', 'threads-button', 'room-entry', 'dashboard-link', 'leave-button', 'search-button', 'people-button',
+    'room-menu-button', 'feed', 'composer-input', 'send-button',
   ])
   assert.deepEqual(faults, [])
   await close()

@@ -4,9 +4,10 @@ use std::net::IpAddr;
 
 use axum::Json;
 use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, State};
-use axum::http::HeaderMap;
 use axum::http::header::USER_AGENT;
+use axum::http::{HeaderMap, StatusCode};
 use hubbub_protocol::{Data, ErrorCode, Key};
 
 use super::problem::Problem;
@@ -23,9 +24,14 @@ pub(super) async fn act(
     Path(op): Path<String>,
     Address(address): Address,
     headers: HeaderMap,
-    body: Bytes,
+    body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<Data>, Problem> {
     entry.check_origin(&headers)?;
+    let body = body.map_err(|rejection| {
+        let large = rejection.status() == StatusCode::PAYLOAD_TOO_LARGE;
+        let code = if large { ErrorCode::TooLarge } else { ErrorCode::BadRequest };
+        Problem::new(code, rejection.body_text())
+    })?;
     let services = &entry.public.services;
     let token = bearer(&headers)
         .ok_or_else(|| Problem::new(ErrorCode::Unauthorized, "send your token as `Authorization: Bearer <token>`"))?;

@@ -185,7 +185,8 @@ fn id(answer: &Value, field: &str) -> String {
 }
 
 async fn outcome(request: reqwest::RequestBuilder) -> Outcome {
-    let answer = request.timeout(SOON).send().await.expect("an answer");
+    // A body that is too long may be cut off before its answer.
+    let Ok(answer) = request.timeout(SOON).send().await else { return Err("too_large: cut off".into()) };
     let status = answer.status().as_u16();
     let body: Value = answer.json().await.expect("JSON");
     if status == 200 { Ok(body) } else { Err(format!("{}: {}", body["code"].as_str().unwrap_or("?"), body["detail"])) }

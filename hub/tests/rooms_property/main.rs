@@ -96,7 +96,7 @@ async fn run(
             && let Some(seed) = seeds.next()
         {
             let (backend, tenant) = (backend.clone(), format!("t{seed}"));
-            running.spawn(async move { (seed, Sequence::run(&backend, &tenant, seed).await) });
+            running.spawn(async move { (seed, Box::pin(Sequence::run(&backend, &tenant, seed)).await) });
         }
         let Some(ended) = running.join_next().await else { return (tally, wrong) };
         match ended.expect("no panic") {

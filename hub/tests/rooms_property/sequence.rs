@@ -56,7 +56,7 @@ impl Sequence {
             tally: Tally::default(),
             trace: Vec::new(),
         };
-        match sequence.play().await {
+        match Box::pin(sequence.play()).await {
             Ok(cases) => Ok((sequence.tally, cases)),
             Err(why) => Err(Mismatch { why, trace: sequence.trace }),
         }
@@ -75,7 +75,7 @@ impl Sequence {
         for _ in 0..10 + self.dice.below(15) {
             self.next().await?;
         }
-        self.look().await?;
+        Box::pin(self.look()).await?;
         for _ in 0..15 + self.dice.below(50) {
             self.next().await?;
             for viewer in &mut self.viewers {

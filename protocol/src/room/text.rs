@@ -107,7 +107,14 @@ impl Text {
             if is_refused(char, lines) {
                 return Err(TextError::Character { what, code: char.into() });
             }
-            marks = if is_mark(char) { marks + 1 } else { 0 };
+            // What is not seen parts no tower.
+            marks = if is_mark(char) {
+                marks + 1
+            } else if is_invisible(char) {
+                marks
+            } else {
+                0
+            };
             if marks > MARKS {
                 return Err(TextError::Marks(what));
             }
@@ -302,6 +309,7 @@ mod tests {
             "a\u{ffff}",
             &combining(MARKS + 1),
             &combining(30_000),
+            &format!("a{}", "\u{301}\u{200d}".repeat(MARKS + 1)),
             &"x".repeat(TEXT_CHARS + 1),
             "\u{e0001}x",
         ] {

@@ -167,10 +167,12 @@ impl ThreadStanding {
                     place.read = *read;
                 }
             }
-            OwnEvent::ReadMoved(moved) if moved.channel.as_ref() == Some(room) && moved.thread == Some(place.root) => {
-                if self.read.by_own(moved.behind) {
-                    (place.read, place.mentions_read) = (moved.ordinal, moved.mentions_read);
-                }
+            OwnEvent::ReadMoved(moved)
+                if moved.channel.as_ref() == Some(room)
+                    && moved.thread == Some(place.root)
+                    && self.read.by_own(moved.behind) =>
+            {
+                (place.read, place.mentions_read) = (moved.ordinal, moved.mentions_read);
             }
             _ => {}
         }

@@ -4,15 +4,13 @@
 import assert from 'node:assert/strict'
 import { after, before } from 'node:test'
 import type { Hub, HubError, Room } from '../../src/index.js'
-import { type Clients, numbers, test as testOne, withClients } from './scene.js'
+import { type Clients, numbers, test, withClients } from './scene.js'
 import { skipIfNotOurs, TestHub } from './test-hub.mjs'
 
-// The rooms of the hub are not built yet: HUBBUB_ROOMS=1 runs these tests on one that has them.
-const built = process.env.HUBBUB_ROOMS === '1'
-const test = (name: string, run: () => Promise<void>): void => void (built && testOne(name, run))
-
 let hub: TestHub
-before(async () => void (built && (hub = await TestHub.start())))
+before(async () => {
+  hub = await TestHub.start()
+})
 after(() => hub?.stop())
 const scene = (run: (clients: Clients) => Promise<void>): (() => Promise<void>) => withClients(() => hub, run)
 

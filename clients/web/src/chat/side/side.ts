@@ -58,7 +58,8 @@ export class Side {
     return {
       id: channel,
       shows: [title, room.kind],
-      make: () => make('li', { class: 'invitation', testid: 'invitation', data: { channel } }, make('p', {}, make('strong', {}, named(title))), invited(this.#app, channel)),
+      make: () => make('li', { class: 'invitation', testid: 'invitation', data: { channel } },
+        make('p', {}, make('strong', {}, named(title))), invited(this.#app, channel)),
     }
   }
 }

@@ -212,6 +212,10 @@ show-hostile-text: web ## Rooms: hostile names, texts, marks, files, searches an
 		node --test --test-timeout=600000 --test-reporter=spec clients/web/tests/hostile.test.mjs
 	scripts/show.sh cargo test -p hubbub --test hostile_text -- --nocapture
 
+.PHONY: show-snapshot-property
+show-snapshot-property: needs-test clients/node_modules/.package-lock.json ## Rooms: 10,000 sequences on SQLite and Postgres, a snapshot and its events are the next snapshot, mismatches 0
+	scripts/snapshot-property.sh 10000
+
 .PHONY: show-simulation
 show-simulation: ## 1,000 seeds of sessions over a broker that delays, reorders, duplicates, drops, crashes and restarts
 	HUBBUB_SIMULATION_SEEDS=1000 scripts/show.sh cargo test --release -p hubbub --test simulation -- --nocapture

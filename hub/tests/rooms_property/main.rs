@@ -40,7 +40,7 @@ use tally::Tally;
 use tokio::task::JoinSet;
 
 /// Sequences in `make test`, over both stores; `make show-snapshot-property` runs 10,000.
-const SEQUENCES: u64 = 300;
+const SEQUENCES: u64 = 240;
 /// Sequences that run at the same time over one store.
 const AT_ONCE: usize = 16;
 /// Mismatches that are told; the rest is only counted.

@@ -229,7 +229,7 @@ impl Sequence {
         let other = rooms.split_off(rooms.len().min(4));
         rooms.extend(self.dice.pick(&other).cloned());
         let mut threads = Vec::new();
-        for room in self.notes.rooms.iter().take(3) {
+        for room in self.notes.rooms.iter().take(2) {
             let roots = room.roots();
             let from = roots.len().saturating_sub(2);
             threads.extend(roots[from..].iter().map(|post| (room.channel.clone(), post.id)));

@@ -216,6 +216,15 @@ show-hostile-text: web ## Rooms: hostile names, texts, marks, files, searches an
 show-chat-audit: needs-cluster release-tools ## Rooms: 2,000 sends/s into 500 rooms of 10 over 3 nodes; every event and every counter is right
 	$(LOADTEST) chat-audit --hub $(HUB)
 
+.PHONY: show-chat-scale
+show-chat-scale: needs-cluster release-tools ## Rooms: 1,000,000 messages and 10,000 rooms in Postgres; page, list, search and jump below 50 ms
+	mkdir -p target/chat-scale
+	$(LOADTEST) chat-scale --hub $(HUB) --max-p99-ms 50 --plans target/chat-scale/plans.txt
+
+.PHONY: show-snapshot-property
+show-snapshot-property: needs-test clients/node_modules/.package-lock.json ## Rooms: 10,000 sequences on SQLite and Postgres, a snapshot and its events are the next snapshot, mismatches 0
+	scripts/snapshot-property.sh 10000
+
 .PHONY: show-simulation
 show-simulation: ## 1,000 seeds of sessions over a broker that delays, reorders, duplicates, drops, crashes and restarts
 	HUBBUB_SIMULATION_SEEDS=1000 scripts/show.sh cargo test --release -p hubbub --test simulation -- --nocapture
@@ -259,6 +268,13 @@ show-erasure: needs-test ## A user who did everything is erased: every row, key 
 show-hostile: ## What a hostile peer sends: 1,000,000 random byte strings in process, 20,000 over sockets
 	HUBBUB_HOSTILE_STRINGS=1000000 cargo test --release -p hubbub --test hostile -- --nocapture
 	HUBBUB_HOSTILE_SOCKETS=20000 cargo test --release -p hubbub --test wire hostile -- --nocapture
+
+BROWSER := HUBBUB_BIN=$(CURDIR)/$(HUB) SCREENSHOTS=$(CURDIR)/target/screenshots
+
+.PHONY: show-chat-browser
+show-chat-browser: needs-test web ## Two people and a moderator in Chromium: every part of the chat page, axe, 10,000 messages; screenshots
+	cargo build --release --quiet -p hubbub
+	$(BROWSER) scripts/passed.sh chat-browser $(NPM) run test:browser
 
 ## Tidy up
 

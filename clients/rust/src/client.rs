@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use hubbub_protocol::frame::{
     HistoryPage, HistoryQuery, PresenceQuery, PresenceSnapshot, Publish, Scope, Side, Subscribe,
 };
+use hubbub_protocol::room::RoomRequest;
 use hubbub_protocol::{ChannelName, Data, Key, MessageId, Position, UserId, limits};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
@@ -13,8 +14,10 @@ use tokio::time::timeout;
 use crate::driver::{Ask, Command, Driver};
 use crate::error::ClientError;
 use crate::event::State;
+use crate::feed::FeedEvent;
 use crate::machine::Answer;
 use crate::options::Options;
+use crate::rooms::Rooms;
 use crate::socket::Target;
 use crate::subscription::Subscription;
 
@@ -151,6 +154,26 @@ impl Client {
         }
     }
 
+    /// Rooms over this connection.
+    pub fn rooms(&self) -> Rooms {
+        Rooms::new(self.clone())
+    }
+
+    /// Does or asks something in rooms.
+    pub(crate) async fn room(&self, request: RoomRequest) -> Result<Data, ClientError> {
+        match self.ask(Ask::Room(Box::new(request))).await? {
+            Answer::Result(data) => Ok(data),
+            _ => Err(ClientError::Unexpected),
+        }
+    }
+
+    /// Everything that comes of channels from now on.
+    pub(crate) async fn feed(&self) -> Result<mpsc::Receiver<FeedEvent>, ClientError> {
+        let (sender, events) = mpsc::channel(self.events);
+        self.command(|answer| Command::Feed { events: sender, answer }).await?;
+        Ok(events)
+    }
+
     /// What the connection is doing, and a way to wait for it.
     pub fn state(&self) -> watch::Receiver<State> {
         self.state.clone()
@@ -183,7 +206,8 @@ impl Client {
     }
 }
 
-fn random_key() -> Key {
+/// A key that nobody else has.
+pub(crate) fn random_key() -> Key {
     // 32 hexadecimal digits are a key.
     Key::parse(&format!("{:032x}", rand::random::<u128>())).expect("digits are a key")
 }

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use futures_util::{FutureExt, SinkExt, StreamExt};
 use hubbub_protocol::frame::{HistoryQuery, PresenceQuery, Publish, RequestId, Subscribe};
+use hubbub_protocol::room::RoomRequest;
 use hubbub_protocol::{ChannelName, ClientFrame, json};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until, timeout};
@@ -20,8 +21,10 @@ use tracing::{debug, warn};
 use crate::backoff::millis;
 use crate::error::ClientError;
 use crate::event::{Event, State};
+use crate::feed::FeedEvent;
 use crate::machine::{Action, Answer, Input, Machine, Rules};
 use crate::options::Options;
+use crate::parcel::Parcel;
 use crate::socket::{Opening, Socket, Target, open};
 
 /// A hub that takes nothing for so long is as good as gone.
@@ -35,6 +38,7 @@ pub(crate) enum Command {
     Subscribe { wish: Subscribe, events: mpsc::Sender<Event>, answer: Answerer },
     Unsubscribe { channel: ChannelName, follow: RequestId, answer: Option<Answerer> },
     Ask { ask: Ask, answer: Answerer },
+    Feed { events: mpsc::Sender<FeedEvent>, answer: Answerer },
     Leave,
 }
 
@@ -44,6 +48,7 @@ pub(crate) enum Ask {
     Publish(Publish),
     History(HistoryQuery),
     Presence(PresenceQuery),
+    Room(Box<RoomRequest>),
 }
 
 type OpenFuture = Pin<Box<dyn Future<Output = Result<(Box<Socket>, String), String>> + Send>>;
@@ -86,9 +91,10 @@ pub(crate) struct Driver {
     token: Option<TokenFuture>,
     waiting: HashMap<RequestId, Answerer>,
     listeners: HashMap<ChannelName, Listener>,
-    /// Events without room in their subscription. While there are any the socket is not read; one frame makes at
-    /// most as many as there are subscriptions.
-    outgoing: VecDeque<(mpsc::Sender<Event>, Event)>,
+    feed: Option<mpsc::Sender<FeedEvent>>,
+    /// Events without room in their subscription or in the feed. While there are any the socket is not read; one frame makes at
+    /// most as many as there are subscriptions, and one more.
+    outgoing: VecDeque<Parcel>,
     /// Subscriptions that nobody holds any more, found when they had an event.
     abandoned: Vec<(ChannelName, RequestId)>,
 }
@@ -115,6 +121,7 @@ impl Driver {
             token: None,
             waiting: HashMap::new(),
             listeners: HashMap::new(),
+            feed: None,
             outgoing: VecDeque::new(),
             abandoned: Vec::new(),
             options,
@@ -136,8 +143,9 @@ impl Driver {
         }
         // The last events wait for their readers; nothing else does.
         self.listeners.clear();
-        for (events, event) in self.outgoing {
-            let _ = events.send(event).await;
+        self.feed = None;
+        for parcel in self.outgoing {
+            parcel.wait().await;
         }
     }
 
@@ -175,8 +183,7 @@ impl Driver {
         };
         let room = async {
             match self.outgoing.front() {
-                // A subscription that is gone has room for everything.
-                Some((events, _)) => drop(events.reserve().await),
+                Some(parcel) => parcel.room().await,
                 None => std::future::pending().await,
             }
         };
@@ -242,8 +249,19 @@ impl Driver {
                     Ask::Publish(publish) => ClientFrame::Publish(id, publish),
                     Ask::History(query) => ClientFrame::History(id, query),
                     Ask::Presence(query) => ClientFrame::Presence(id, query),
+                    Ask::Room(request) => ClientFrame::Room(id, request),
                 };
                 Input::Request(id, frame)
+            }
+            Command::Feed { events, answer } => {
+                let taken = self.feed.as_ref().is_some_and(|feed| !feed.is_closed());
+                if !taken {
+                    self.feed = Some(events);
+                }
+                // The caller may have stopped waiting.
+                let answered = if taken { Err(ClientError::AlreadySubscribed) } else { Ok((id, Answer::Subscribed)) };
+                let _ = answer.send(answered);
+                Input::Feed
             }
             Command::Leave => Input::Leave,
         }
@@ -269,10 +287,17 @@ impl Driver {
                 if listener.events.is_closed() {
                     self.abandoned.push((channel, listener.follow));
                 } else {
-                    self.outgoing.push_back((listener.events.clone(), event));
+                    self.outgoing.push_back(Parcel::Subscription(listener.events.clone(), event));
                     self.give_outgoing();
                 }
             }
+            Action::Feed(event) => match self.feed.clone().filter(|feed| !feed.is_closed()) {
+                Some(feed) => {
+                    self.outgoing.push_back(Parcel::Feed(feed, event));
+                    self.give_outgoing();
+                }
+                None => self.feed = None,
+            },
             Action::Forget(channel) => drop(self.listeners.remove(&channel)),
             Action::State(state) => {
                 debug!(?state, "connection");
@@ -319,9 +344,9 @@ impl Driver {
     }
 
     fn give_outgoing(&mut self) {
-        while let Some((events, event)) = self.outgoing.pop_front() {
-            if let Err(mpsc::error::TrySendError::Full(event)) = events.try_send(event) {
-                return self.outgoing.push_front((events, event));
+        while let Some(parcel) = self.outgoing.pop_front() {
+            if let Some(parcel) = parcel.give() {
+                return self.outgoing.push_front(parcel);
             }
         }
     }

@@ -32,6 +32,7 @@ mod options;
 
 mod error;
 mod event;
+mod feed;
 
 mod client;
 mod subscription;
@@ -40,6 +41,7 @@ mod backoff;
 mod machine;
 
 mod driver;
+mod parcel;
 mod socket;
 
 mod raw;

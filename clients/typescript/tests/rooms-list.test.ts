@@ -196,6 +196,20 @@ describe('the inbox', () => {
     await changes(box, () => box.dndUntil === 99)
   }))
 
+  test('a notice that is of no use any more is not shown', async () => {
+    const timers = new ManualTimers()
+    await roomScene(async ({ rooms, session }) => {
+      const { inbox: box } = rooms
+      void box.load()
+      await answer(session, 'inbox', inbox([notice(2, { expires: 1_000 }), notice(1)]))
+      await changes(box, () => box.loaded)
+      timers.advance(999)
+      assert.deepEqual(box.notices.map(({ id }) => id), ['N2', 'N1'])
+      timers.advance(1)
+      assert.deepEqual(box.notices.map(({ id }) => id), ['N1'])
+    }, { timers })
+  })
+
   test('is loaded again after a lost connection', () => roomScene(async ({ rooms, server, session }) => {
     const { inbox: box } = rooms
     void box.load()

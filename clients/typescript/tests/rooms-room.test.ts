@@ -326,6 +326,19 @@ describe('around the messages', () => {
     assert.equal(open.error?.code, 'not_found')
   }))
 
+  for (const [name, before] of [['invited to', [entry({ me: me({ state: 'invited' }) })]], ['shut out of', []]] as const) {
+    test(`a room that one was ${name} is had once one is in it`, () => roomScene(async ({ rooms, session }) => {
+      const open = rooms.open(ROOM)
+      session.say(refusal((before.length > 0 ? await session.op('messages') : await session.next('subscribe')).id, 'not_found'))
+      await changes(open, () => open.error !== null)
+      session.say(own(6, 'room.joined', { channel: ROOM }))
+      await answer(session, 'rooms', list([entry()]))
+      await ask(session)
+      await changes(open, () => open.loaded)
+      assert.equal(open.error, null)
+    }, {}, list(before as unknown as object[])))
+  }
+
   test('a thread has messages of its own, its root and the own place in it', () => roomScene(async ({ rooms, session }) => {
     const open = await opened(rooms, session, page({ messages: [said(1, { replies: 1, replied: 9 }), said(2)] }))
     const thread = open.thread('M1')

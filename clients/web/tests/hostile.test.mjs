@@ -26,7 +26,8 @@ const MARKS = '\u0335\u0336\u0337\u0338\u030d\u030e\u0304\u0305\u033f\u0311\u030
 const TAKEN = [
   '<img src=x onerror="window.taken=1">', '<script>window.taken=1</script>', '"><svg onload=window.taken=1>', '[x](javascript:window.taken=1)',
   'javascript:window.taken=1', 'see https://example.org/"onmouseover="window.taken=1', `${'W'.repeat(600)}`, 'zero\u200bwidth\u200djoiner\u2060here',
-  '\u05e9\u05dc\u05d5\u05dd \u05e2\u05d5\u05dc\u05dd', '\u2067turned\u2069', `Z\u0335\u0336\u0337\u0338\u030d\u030e\u0304\u0305algo`, '&lt;b&gt; &amp;amp;', '{{constructor.constructor("window.taken=1")()}}',
+  '\u05e9\u05dc\u05d5\u05dd \u05e2\u05d5\u05dc\u05dd', '\u2067turned\u2069',
+  `Z\u0335\u0336\u0337\u0338\u030d\u030e\u0304\u0305algo`, '&lt;b&gt; &amp;amp;', '{{constructor.constructor("window.taken=1")()}}',
 ]
 
 /** What stands in its place, on its way to the page. */

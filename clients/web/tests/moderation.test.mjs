@@ -21,9 +21,9 @@ after(async () => {
 
 const byId = (page, id) => page.getByTestId(id)
 
-/** A room of an owner, with a member and a moderator on pages. */
+/** A room of an owner, with two members and a moderator; one of them and the moderator on pages. */
 async function order(name, fields = {}) {
-  const channel = await roomOf(hub, name, 'olga', ['max', 'mona'], fields)
+  const channel = await roomOf(hub, name, 'olga', ['max', 'mona', 'pia'], fields)
   await act(hub, 'olga', 'role', { channel, user: 'mona', role: 'moderator' })
   const max = await person(browser, hub, 'max', channel)
   const mona = await person(browser, hub, 'mona', channel, { colorScheme: 'dark' })
@@ -77,7 +77,7 @@ test('who is muted reads on and can not write, until it is lifted', async () => 
 
 test('a report comes to the moderators, who delete what was reported', async () => {
   const { channel, max, mona, end } = await order('reports')
-  await act(hub, 'olga', 'send', { channel, text: 'Buy my pills!' })
+  await act(hub, 'pia', 'send', { channel, text: 'Buy my pills!' })
   await choose(max, 'Buy my pills!', 'report')
   await byId(max, 'report-reason').fill('Advertising')
   await byId(max, 'dialog-confirm').click()
@@ -144,7 +144,7 @@ test('words that a room refuses are refused to the one who writes them', async (
 })
 
 test('what one may not do is not offered', async () => {
-  const { channel, max, mona, end } = await order('rights')
+  const { channel, max, mona, end } = await order('rights', { receipts: true })
   await say(mona, 'Mine.')
   await message(talk(max), 'Mine.').hover()
   await message(talk(max), 'Mine.').getByTestId('tool-more').click()

@@ -1,17 +1,22 @@
 // Goal: the pages can be used without a mouse, without sharp eyes and without eyes. Method: what a real Chromium
-// computes: its accessibility tree, its colours, its order of the Tab key.
+// computes: its accessibility tree, its colours, its order of the Tab key; and what axe finds.
 
 import assert from 'node:assert/strict'
+import { readFile } from 'node:fs/promises'
+import { createRequire } from 'node:module'
 import { after, before, test } from 'node:test'
 import { TestHub } from '../../typescript/tests/hub/test-hub.mjs'
 import { launch, picture, visitor } from './browser.mjs'
+import { act, enter, message, person, room, roomOf, say, shows, standing, talk, tool } from './scene.mjs'
 
 let hub
 let browser
+let axe
 
 before(async () => {
   hub = await TestHub.start()
   browser = await launch()
+  axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 })
 after(async () => {
   await browser?.close()
@@ -19,7 +24,10 @@ after(async () => {
 })
 
 /** Roles that are something to do or to read and must have a name. */
-const NAMED = new Set(['button', 'link', 'textbox', 'combobox', 'image', 'navigation', 'complementary', 'log'])
+const NAMED = new Set([
+  'button', 'link', 'textbox', 'searchbox', 'combobox', 'image', 'navigation', 'complementary', 'log', 'feed', 'article', 'dialog', 'menu',
+  'menuitem', 'listbox', 'option', 'radio',
+])
 
 /** What has no name in the accessibility tree. */
 async function nameless({ context, page }) {
@@ -27,6 +35,13 @@ async function nameless({ context, page }) {
   const { nodes } = await session.send('Accessibility.getFullAXTree')
   await session.detach()
   return nodes.filter((node) => !node.ignored && NAMED.has(node.role?.value) && !node.name?.value?.trim()).map((node) => node.role.value)
+}
+
+/** What axe finds that is serious. */
+async function axeFaults({ page }) {
+  if (!(await page.evaluate('typeof axe === "object"'))) await page.evaluate(axe)
+  const violations = await page.evaluate(async () => (await window.axe.run(document, { resultTypes: ['violations'] })).violations)
+  return violations.filter(({ impact }) => impact === 'serious' || impact === 'critical').map(({ id, nodes }) => `${id}: ${nodes[0].html.slice(0, 160)}`)
 }
 
 /** Runs in the page: faults of the document that need nothing but looking. */
@@ -75,8 +90,9 @@ function faultsOf() {
     const border = contrast(rgba(getComputedStyle(input).borderTopColor), ground(input.parentElement))
     if (border < 3) faults.push(`border ${border.toFixed(2)} below 3: #${input.id}`)
   }
-  for (const control of document.querySelectorAll('button, a, input, select, textarea')) {
-    if (!seen(control)) continue
+  for (const control of document.querySelectorAll('button, a, input:not([type=radio]), select, textarea')) {
+    // A link in a text is as high as its line, and the label of a radio button is what one aims at.
+    if (!seen(control) || control.closest('.said') !== null) continue
     const { width, height } = control.getBoundingClientRect()
     if (width < 24 || height < 24) faults.push(`smaller than 24 by 24: ${control.outerHTML.slice(0, 80)}`)
   }
@@ -99,6 +115,7 @@ function faultsOf() {
 const isFine = async (who, what) => {
   assert.deepEqual(await who.page.evaluate(faultsOf), [], what)
   assert.deepEqual(await nameless(who), [], what)
+  assert.deepEqual(await axeFaults(who), [], what)
 }
 
 const HELD_BACK = 'This one does not arrive.'
@@ -113,52 +130,98 @@ function holdBack(page) {
   })
 }
 
-async function say(page, text) {
-  await page.getByTestId('composer-input').fill(text)
-  await page.getByTestId('composer-input').press('Enter')
-}
+const byId = (page, id) => page.getByTestId(id)
 
-const state = (page, id, name) => page.locator(`[data-testid=${id}][data-state=${name}]`).waitFor()
+/** A room with everything in it that a message can have. */
+async function fullRoom(name) {
+  const topic = 'What the members of this room talk about, and a little more than fits on a phone'
+  const channel = await roomOf(hub, name, 'cleo', ['ada', 'bo'], { topic })
+  await act(hub, 'cleo', 'role', { channel, user: 'ada', role: 'moderator' })
+  const first = await act(hub, 'bo', 'send', { channel, text: 'Welcome.' })
+  const link = `https://example.org/${'path/'.repeat(20)}`
+  await act(hub, 'bo', 'send', { channel, text: `A long one: ${link}`, entities: [{ kind: 'link', from: 12, to: 12 + link.length, url: link }] })
+  await act(hub, 'bo', 'send', { channel, text: 'Thank you, @ada, and @here!', reply_to: first.message })
+  await act(hub, 'bo', 'send', { channel, text: 'quoted\nlet x = 1', entities: [{ kind: 'quote', from: 0, to: 6 }, { kind: 'pre', from: 7, to: 16 }] })
+  const gone = await act(hub, 'bo', 'send', { channel, text: 'oops' })
+  await act(hub, 'bo', 'delete', { channel, message: gone.message })
+  await act(hub, 'bo', 'send', { channel, text: 'In a thread.', thread: first.message })
+  for (const user of ['cleo', 'ada']) await act(hub, user, 'react', { channel, message: first.message, emoji: '👍' })
+  await act(hub, 'ada', 'pin', { channel, message: first.message, pinned: true })
+  const guest = await act(hub, 'bo', 'create', { kind: 'private', name: `Invited ${name}` })
+  await act(hub, 'bo', 'invite', { channel: guest.channel, user: 'ada' })
+  return channel
+}
 
 for (const colorScheme of ['light', 'dark']) {
   for (const [size, viewport] of [['desk', { width: 1180, height: 760 }], ['phone', { width: 360, height: 640 }]]) {
     test(`${colorScheme}, ${size}: everything has a name, can be read and fits`, async () => {
       const who = await visitor(browser, { colorScheme, viewport, reducedMotion: 'reduce' })
       const { page } = who
-      await holdBack(page)
       const name = `${colorScheme}-${size}`
+      const fine = async (what) => {
+        await isFine(who, what)
+        await picture(page, `${what}-${name}`)
+      }
+      await holdBack(page)
       await page.goto(hub.url)
-      await page.getByTestId('name-input').fill('no spaces please')
-      await page.getByTestId('join-button').click()
-      await page.getByTestId('join-problem').waitFor()
-      await isFine(who, 'join')
-      await picture(page, `join-${name}`)
+      await byId(page, 'name-input').fill('no spaces please')
+      await byId(page, 'join-button').click()
+      await byId(page, 'join-problem').waitFor()
+      await fine('join')
 
-      await hub.publish(`chat:${name}`, { text: 'Welcome.' })
-      await hub.publish(`chat:${name}`, { text: `A long one: ${'https://example.org/'.repeat(9)}` })
-      await page.goto(`${hub.url}/?name=ada&channel=chat:${name}`)
-      await page.getByTestId('join-button').click()
-      await state(page, 'connection-state', 'connected')
-      await page.getByTestId('message').nth(1).waitFor()
-      await say(page, 'Thank you!')
-      await page.locator('[data-testid=message][data-from=ada][data-state=sent]').waitFor()
+      const channel = await fullRoom(name)
+      await enter(page, hub, 'ada', channel)
+      await shows(page, 'Welcome.')
       await say(page, HELD_BACK)
-      await state(page, 'message', 'sending')
-      await isFine(who, 'chat')
-      await picture(page, `chat-${name}`)
-      await page.goto(`${hub.url}/?name=ada&channel=feed:cpu`)
-      await page.getByTestId('join-button').click()
-      await state(page, 'connection-state', 'connected')
-      await say(page, 'Nobody may write here.')
-      await state(page, 'message', 'failed')
-      await isFine(who, 'a failed message')
-      await picture(page, `chat-failed-${name}`)
+      await shows(page, HELD_BACK, 'sending')
+      await act(hub, 'cleo', 'filters', { channel, words: [], links: 'all' })
+      await fine('chat')
+      await talk(page).getByTestId('feed').focus()
+      await page.keyboard.press('ArrowUp')
+      await page.keyboard.press('ArrowUp')
+      await fine('chat-focus')
+
+      for (const panel of ['search', 'pins', 'people']) {
+        await byId(page, `${panel}-button`).click()
+        await byId(page, 'panel').waitFor()
+        await fine(`panel-${panel}`)
+        await byId(page, 'panel-close').click()
+      }
+      await message(talk(page), 'Welcome.').getByTestId('thread-link').click()
+      await message(byId(page, 'thread'), 'In a thread.').waitFor()
+      await fine('panel-thread')
+      await byId(page, 'panel-close').click()
+
+      if (size === 'phone') {
+        await byId(page, 'side-button').click()
+        await fine('side')
+      }
+      await byId(page, 'inbox-button').click()
+      await page.getByTestId('notice').first().waitFor()
+      await fine('panel-inbox')
+      await byId(page, 'panel-close').click()
+
+      await tool(page, 'Welcome.', 'more')
+      await byId(page, 'menu').waitFor()
+      await fine('menu')
+      await page.keyboard.press('Escape')
+      await tool(page, 'Welcome.', 'react')
+      await byId(page, 'picker').waitFor()
+      await fine('picker')
+      await page.keyboard.press('Escape')
+      await byId(page, 'room-menu-button').click()
+      await byId(page, 'menu-settings').click()
+      await fine('dialog-settings')
+      await byId(page, 'dialog-cancel').click()
+      await page.keyboard.press('ControlOrMeta+k')
+      await fine('dialog-switch')
+      await page.keyboard.press('Escape')
 
       await page.goto(`${hub.url}/dashboard.html`)
-      await state(page, 'stream-state', 'connected')
+      await page.locator('[data-testid=stream-state][data-state=connected]').waitFor()
       await isFine(who, 'dashboard')
       await page.goto(`${hub.url}/widget.html?channel=feed:none`)
-      await state(page, 'widget-state', 'connected')
+      await page.locator('[data-testid=widget-state][data-state=connected]').waitFor()
       await isFine(who, 'widget')
       assert.deepEqual(who.faults, [])
       await who.context.close()
@@ -179,112 +242,155 @@ async function tabs(page, times) {
   return order
 }
 
-test('by the keyboard alone: join, write in two lines, read back, change the channel, leave', async () => {
+test('by the keyboard alone: enter, write in two lines, edit, read back, react, answer, change the room, leave', async () => {
+  const channel = await roomOf(hub, 'keys', 'bo', ['kay'])
+  await roomOf(hub, 'other', 'bo', ['kay'])
+  for (let n = 1; n <= 40; n++) await act(hub, 'bo', 'send', { channel, text: `line ${n}` })
+  await act(hub, 'kay', 'read', { channel, ordinal: 40 })
   const { page, context, faults } = await visitor(browser)
-  for (let n = 1; n <= 40; n++) await hub.publish('chat:keys', { text: `line ${n}` })
-  await page.goto(hub.url)
+  await page.goto(`${hub.url}/?name=kay&channel=${channel}`)
   assert.equal(await focused(page), 'name-input')
-  await page.keyboard.type('ada')
-  assert.deepEqual(await tabs(page, 1), ['first-channel-input'])
-  await page.keyboard.press('ControlOrMeta+a')
-  await page.keyboard.type('chat:keys')
   assert.deepEqual(await tabs(page, 1), ['join-button'])
   await page.keyboard.press('Enter')
-  await state(page, 'connection-state', 'connected')
-  await page.getByText('line 40', { exact: true }).waitFor()
+  await standing(page, 'connected')
+  await shows(page, 'line 40')
 
   assert.equal(await focused(page), 'composer-input')
   await page.keyboard.type('first')
   await page.keyboard.press('Shift+Enter')
   await page.keyboard.type('second')
   await page.keyboard.press('Enter')
-  await page.locator('[data-testid=message][data-state=sent]', { hasText: 'first\nsecond' }).waitFor()
+  await shows(page, 'first\nsecond')
+  await page.keyboard.press('ArrowUp')
+  await byId(page, 'composer-with').waitFor()
+  await page.keyboard.type('!')
+  await page.keyboard.press('Enter')
+  await shows(page, 'first\nsecond!')
 
   await page.keyboard.press('Shift+Tab')
-  assert.equal(await focused(page), 'scroll')
+  assert.equal(await focused(page), 'feed')
+  await page.keyboard.press('ArrowUp')
+  const text = () => page.evaluate(() => document.activeElement.querySelector('[data-testid=message-text]')?.textContent)
+  assert.equal(await text(), 'first\nsecond!')
+  await page.keyboard.press('ArrowUp')
+  assert.equal(await text(), 'line 40')
+  assert.deepEqual(await tabs(page, 4), ['tool-react', 'tool-reply', 'tool-thread', 'tool-more'])
+  await page.keyboard.press('Shift+Tab')
+  await page.keyboard.press('Shift+Tab')
+  await page.keyboard.press('Shift+Tab')
+  await page.keyboard.press('Enter')
+  assert.equal(await focused(page), 'emoji')
+  await page.keyboard.press('ArrowRight')
+  await page.keyboard.press('Enter')
+  await message(talk(page), 'line 40').getByTestId('reaction').waitFor()
+  assert.equal(await focused(page), 'tool-react')
+  for (const back of ['react-more', 'reaction', 'message']) {
+    await page.keyboard.press('Shift+Tab')
+    assert.equal(await focused(page), back)
+  }
   await page.keyboard.press('Home')
-  await page.waitForFunction(() => document.getElementById('scroll').scrollTop === 0)
-
-  await page.getByTestId('channel').first().focus()
-  assert.deepEqual(await tabs(page, 10), [
-    'channel', 'channel', 'channel', 'channel-input', 'channel-add', 'dashboard-link', 'leave-button', 'scroll', 'composer-input', 'send-button',
-  ])
-
-  await page.getByTestId('channel-input').focus()
-  await page.keyboard.type('chat:other')
+  await page.waitForFunction(() => document.activeElement.querySelector('[data-testid=message-text]')?.textContent === 'line 1')
   await page.keyboard.press('Enter')
-  await page.getByTestId('channel-name').getByText('chat:other').waitFor()
+  assert.equal(await focused(page), 'menu-react')
+  await page.keyboard.press('ArrowDown')
+  await page.keyboard.press('Enter')
+  await byId(page, 'composer-with').getByText('line 1').waitFor()
   assert.equal(await focused(page), 'composer-input')
-  assert.equal(await page.locator('[data-testid=channel][aria-current=page]').textContent(), 'chat:other')
+  await page.keyboard.press('Escape')
+  await byId(page, 'composer-with').waitFor({ state: 'hidden' })
 
-  await page.getByTestId('leave-button').focus()
+  await page.keyboard.press('ControlOrMeta+k')
+  assert.equal(await focused(page), 'switch-input')
+  await page.keyboard.type('oth')
   await page.keyboard.press('Enter')
-  await page.getByTestId('join').waitFor()
+  await byId(page, 'room-name').getByText('other', { exact: true }).waitFor()
+  assert.equal(await focused(page), 'composer-input')
+
+  await room(page, 'room:other').focus()
+  await page.keyboard.press('ArrowUp')
+  await page.keyboard.press('Enter')
+  await byId(page, 'room-name').getByText('keys', { exact: true }).waitFor()
+  await byId(page, 'search-button').focus()
+  await page.keyboard.press('Enter')
+  assert.equal(await focused(page), 'search-input')
+  await page.keyboard.press('Escape')
+  await byId(page, 'panel').waitFor({ state: 'hidden' })
+  assert.equal(await focused(page), 'search-button')
+
+  await byId(page, 'leave-button').focus()
+  await page.keyboard.press('Enter')
+  await byId(page, 'join').waitFor()
   assert.equal(await focused(page), 'name-input')
   assert.deepEqual(faults, [])
   await context.close()
 })
 
+test('the order of the Tab key is that of the page', async () => {
+  const channel = await roomOf(hub, 'order', 'tab')
+  await act(hub, 'tab', 'send', { channel, text: 'only one' })
+  const { page, close, faults } = await person(browser, hub, 'tab', channel)
+  await shows(page, 'only one')
+  await byId(page, 'new-button').focus()
+  assert.deepEqual(await tabs(page, 12), [
+    'switch-button', 'inbox-button', 'threads-button', 'room-entry', 'dashboard-link', 'leave-button', 'search-button', 'people-button',
+    'room-menu-button', 'feed', 'composer-input', 'send-button',
+  ])
+  assert.deepEqual(faults, [])
+  await close()
+})
+
 test('a refused name is said beside its field, and the focus is there', async () => {
   const { page, context } = await visitor(browser)
   await page.goto(hub.url)
-  await page.getByTestId('name-input').fill('ada')
-  await page.getByTestId('first-channel-input').fill('lobby')
+  await byId(page, 'name-input').fill('a b')
   await page.keyboard.press('Enter')
-  await page.getByTestId('join-problem').waitFor()
-  assert.equal(await focused(page), 'first-channel-input')
-  assert.equal(await page.getByTestId('first-channel-input').getAttribute('aria-invalid'), 'true')
-  assert.equal(await page.getByTestId('name-input').getAttribute('aria-invalid'), 'false')
+  await byId(page, 'join-problem').waitFor()
+  assert.equal(await focused(page), 'name-input')
+  assert.equal(await byId(page, 'name-input').getAttribute('aria-invalid'), 'true')
   await context.close()
 })
 
 test('drawers of a phone take the focus, keep it and give it back', async () => {
-  const { page, context, faults } = await visitor(browser, { viewport: { width: 375, height: 700 } })
-  await page.goto(`${hub.url}/?name=ada&channel=chat:drawer`)
-  await page.getByTestId('join-button').click()
-  await page.locator('[data-testid=person][data-user=ada]').waitFor({ state: 'attached' })
+  const channel = await roomOf(hub, 'drawer', 'dee')
+  const { page, close, faults } = await person(browser, hub, 'dee', channel, { viewport: { width: 375, height: 700 } })
   const open = async (button, drawer) => {
-    await page.getByTestId(button).focus()
+    await byId(page, button).focus()
     await page.keyboard.press('Enter')
-    assert.equal(await focused(page), drawer)
-    assert.equal(await page.getByTestId(button).getAttribute('aria-expanded'), 'true')
+    await page.waitForFunction((id) => document.activeElement.dataset.testid === id, drawer)
   }
-  await open('people-button', 'people')
-  assert.deepEqual(await tabs(page, 1), ['close-button'])
-  await page.keyboard.press('Enter')
-  assert.equal(await focused(page), 'people-button')
-  await page.getByTestId('people').waitFor({ state: 'hidden' })
-
-  await open('channels-button', 'channels')
-  await picture(page, 'chat-phone-channels')
-  assert.deepEqual(await tabs(page, 9), [
-    'channel', 'channel', 'channel', 'channel', 'channel-input', 'channel-add', 'dashboard-link', 'leave-button', 'close-button',
-  ], 'nothing behind it can be reached')
+  await open('people-button', 'panel')
+  assert.ok(await byId(page, 'talk').count() === 0 && await page.evaluate(() => document.getElementById('talk').inert))
   await page.keyboard.press('Escape')
-  assert.equal(await focused(page), 'channels-button')
+  await byId(page, 'panel').waitFor({ state: 'hidden' })
+  assert.equal(await focused(page), 'people-button')
 
-  await open('people-button', 'people')
-  await page.setViewportSize({ width: 1180, height: 700 })
+  await open('side-button', 'side')
+  assert.equal(await byId(page, 'side-button').getAttribute('aria-expanded'), 'true')
+  const inside = await tabs(page, 8)
+  assert.deepEqual(inside.slice(0, 5), ['new-button', 'switch-button', 'inbox-button', 'threads-button', 'room-entry'], 'nothing behind it can be reached')
+  await page.keyboard.press('Escape')
+  assert.equal(await focused(page), 'side-button')
+
+  await open('people-button', 'panel')
+  await page.setViewportSize({ width: 1280, height: 700 })
   await page.waitForFunction(() => !document.getElementById('talk').inert)
-  await page.getByTestId('composer-input').click()
+  await talk(page).getByTestId('composer-input').click()
   assert.equal(await focused(page), 'composer-input', 'on a wider screen nothing stays locked')
   assert.deepEqual(faults, [])
-  await context.close()
+  await close()
 })
 
 test('the keyboard of a phone does not cover the last message', async () => {
-  for (let n = 1; n <= 40; n++) await hub.publish('chat:small', { text: `line ${n}` })
-  const { page, context } = await visitor(browser, { viewport: { width: 375, height: 700 }, hasTouch: true, isMobile: true })
-  await page.goto(`${hub.url}/?name=ada&channel=chat:small`)
-  await page.getByTestId('join-button').click()
-  const last = page.getByText('line 40', { exact: true })
-  await last.waitFor()
+  const channel = await roomOf(hub, 'smallest', 'pho')
+  for (let n = 1; n <= 40; n++) await act(hub, 'pho', 'send', { channel, text: `line ${n}` })
+  const { page, close } = await person(browser, hub, 'pho', channel, { viewport: { width: 375, height: 700 }, hasTouch: true, isMobile: true })
+  await shows(page, 'line 40')
   assert.notEqual(await focused(page), 'composer-input', 'it does not come unasked')
   await page.setViewportSize({ width: 375, height: 380 })
   await page.waitForFunction(() => {
-    const scroll = document.getElementById('scroll')
-    return scroll.scrollHeight - scroll.scrollTop - scroll.clientHeight < 2
+    const feed = document.querySelector('[data-testid=feed]')
+    return feed.scrollHeight - feed.scrollTop - feed.clientHeight < 2
   })
   await picture(page, 'chat-phone-keyboard')
-  await context.close()
+  await close()
 })

@@ -65,6 +65,7 @@ pub(super) struct ProofsAnswer {
 #[utoipa::path(
     post, path = "/v1/users/{id}/export", tag = "users", operation_id = "exportUser", security(("api_key" = ["admin"])),
     params(("id" = String, Path, description = "The user, percent-encoded.")),
+    request_body(content = Object, description = "None."),
     responses((status = 200, description = "It begins.", body = BegunAnswer)),
 )]
 pub(super) async fn export(
@@ -83,6 +84,7 @@ pub(super) async fn export(
 #[utoipa::path(
     post, path = "/v1/users/{id}/erase", tag = "users", operation_id = "eraseUser", security(("api_key" = ["admin"])),
     params(("id" = String, Path, description = "The user, percent-encoded.")),
+    request_body(content = Object, description = "None."),
     responses((status = 200, description = "It begins.", body = BegunAnswer)),
 )]
 pub(super) async fn erase(

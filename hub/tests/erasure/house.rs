@@ -168,6 +168,12 @@ impl House {
         self.hub.wait().expect("ended");
     }
 
+    /// SIGKILL, and starts it again.
+    pub(crate) fn kill(&mut self) {
+        self.hub.kill().expect("killed");
+        self.hub.start_again().expect("it starts again");
+    }
+
     /// A copy of the SQLite store, compact, made while no node runs on it.
     pub(crate) fn back_up(&mut self, name: &str) -> PathBuf {
         self.stop();

@@ -5,6 +5,7 @@
 #![expect(clippy::print_stdout, reason = "the figure of the show is printed")]
 
 mod house;
+mod retention;
 mod scene;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -63,6 +64,26 @@ async fn postgres_and_redis_forget() {
     everything_is_right(&house, &scene, PLAIN).await;
     let searched = demand_nothing(house.search(&[ULLA, WORD]));
     figure(&searched);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_erasure_outlives_its_node() {
+    let mut house = House::sqlite();
+    let (scene, _socket) = scene::play(&house, more()).await;
+    let (status, begun) = house.call("POST", &format!("/v1/users/{ULLA}/erase"), None).await;
+    assert_eq!(status, 200, "{begun}");
+    let job = begun["job"].as_str().expect("a job").to_owned();
+    house
+        .until("the job is under way", async || {
+            let (_, state) = house.call("GET", &format!("/v1/jobs/{job}"), None).await;
+            state["progress"]["pass"].as_u64() > Some(0)
+        })
+        .await;
+    house.kill();
+    let ended = house.ended(&job).await;
+    assert_eq!((&ended["state"], &ended["user"]), (&json!("done"), &Value::Null), "{ended}");
+    everything_is_right(&house, &scene, &PLAIN[..1]).await;
+    demand_nothing(house.search(&[ULLA, WORD]));
 }
 
 /// The figure of the show: of all tests of this process so far.

@@ -25,12 +25,7 @@ pub(crate) fn fields(label: &str, room: &Room, user: &str) -> Value {
     let of_message = json!({ "channel": channel, "message": message });
     let upon = |more: Value| with(json!({ "channel": channel, "user": variant }), more);
     match op {
-        "create" => match variant {
-            "direct" => json!({ "kind": "direct", "members": [format!("new-{user}"), "victim"] }),
-            "taken" => json!({ "kind": "public", "channel": channel, "name": "Taken" }),
-            "members" => json!({ "kind": "public", "name": "New", "members": ["victim"] }),
-            kind => json!({ "kind": kind, "name": "New" }),
-        },
+        "create" => created(variant, channel, user),
         "update" => json!({ "channel": channel, "topic": "new" }),
         "configure" => match variant {
             "slow" => json!({ "channel": channel, "slow_mode_s": 5 }),
@@ -44,12 +39,7 @@ pub(crate) fn fields(label: &str, room: &Room, user: &str) -> Value {
             }
         }
         "rooms" | "discover" | "threads" | "inbox" => json!({}),
-        "send" => match variant {
-            "thread" => json!({ "channel": channel, "text": "hi", "thread": message }),
-            "reply" => json!({ "channel": channel, "text": "hi", "reply_to": message }),
-            "later" => json!({ "channel": channel, "text": "hi", "at": far() }),
-            _ => json!({ "channel": channel, "text": "hi" }),
-        },
+        "send" => sent(variant, channel, &message),
         "edit" => with(of_message, json!({ "text": "other" })),
         "delete" => with(of_message, json!({ "hard": variant == "hard" })),
         "bulk_delete" => json!({ "channel": channel, "messages": [message] }),
@@ -89,6 +79,24 @@ pub(crate) fn fields(label: &str, room: &Room, user: &str) -> Value {
         }
         "pin" | "message" | "versions" | "receipts" => of_message,
         other => panic!("nobody tries {other}"),
+    }
+}
+
+fn created(variant: &str, channel: &str, user: &str) -> Value {
+    match variant {
+        "direct" => json!({ "kind": "direct", "members": [format!("new-{user}"), "victim"] }),
+        "taken" => json!({ "kind": "public", "channel": channel, "name": "Taken" }),
+        "members" => json!({ "kind": "public", "name": "New", "members": ["victim"] }),
+        kind => json!({ "kind": kind, "name": "New" }),
+    }
+}
+
+fn sent(variant: &str, channel: &str, message: &str) -> Value {
+    match variant {
+        "thread" => json!({ "channel": channel, "text": "hi", "thread": message }),
+        "reply" => json!({ "channel": channel, "text": "hi", "reply_to": message }),
+        "later" => json!({ "channel": channel, "text": "hi", "at": far() }),
+        _ => json!({ "channel": channel, "text": "hi" }),
     }
 }
 

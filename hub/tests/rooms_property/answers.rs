@@ -26,6 +26,8 @@ pub(crate) struct Wishes {
 pub(crate) struct Answers {
     pub(crate) rooms: RoomsAnswer,
     pub(crate) messages: BTreeMap<ChannelName, MessagesAnswer>,
+    #[serde(skip)]
+    pub(crate) windows: BTreeMap<ChannelName, MessagesAnswer>,
     #[serde(serialize_with = "named")]
     pub(crate) threads: BTreeMap<(ChannelName, MessageId), MessagesAnswer>,
     pub(crate) inbox: InboxAnswer,
@@ -50,11 +52,17 @@ pub(crate) async fn ask<T: DeserializeOwned>(world: &World, viewer: &UserId, op:
 
 impl Answers {
     pub(crate) async fn ask(world: &World, viewer: &UserId, wishes: &Wishes) -> Self {
-        let (mut messages, mut threads, mut members) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        let (mut messages, mut windows) = (BTreeMap::new(), BTreeMap::new());
+        let (mut threads, mut members) = (BTreeMap::new(), BTreeMap::new());
         let rooms = ask(world, viewer, json!({ "op": "rooms" })).await.expect("the own rooms");
         for channel in &wishes.rooms {
             if let Some(page) = page(world, viewer, channel, wishes.page).await {
                 messages.insert(channel.clone(), page);
+            }
+        }
+        for channel in wishes.rooms.iter().take(1) {
+            if let Some(page) = window(world, viewer, channel).await {
+                windows.insert(channel.clone(), page);
             }
         }
         for channel in wishes.rooms.iter().take(3) {
@@ -69,12 +77,17 @@ impl Answers {
         }
         let inbox = inbox(world, viewer).await;
         let followed = followed(world, viewer).await;
-        Self { rooms, messages, threads, inbox, members, followed }
+        Self { rooms, messages, windows, threads, inbox, members, followed }
     }
 }
 
 pub(crate) async fn page(world: &World, viewer: &UserId, channel: &ChannelName, limit: u32) -> Option<MessagesAnswer> {
     ask(world, viewer, json!({ "op": "messages", "channel": channel, "limit": limit })).await
+}
+
+/// The beginning of a room.
+pub(crate) async fn window(world: &World, viewer: &UserId, channel: &ChannelName) -> Option<MessagesAnswer> {
+    ask(world, viewer, json!({ "op": "messages", "channel": channel, "around": 1, "limit": 4 })).await
 }
 
 pub(crate) async fn thread(

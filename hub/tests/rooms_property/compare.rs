@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 
+use hubbub_client::rooms::{RoomModel, Wanted};
 use hubbub_protocol::channel::ChannelName;
 use hubbub_protocol::room::answer::{MessagesAnswer, RoomEntry};
 use hubbub_protocol::room::{MemberState, Post, Role};
@@ -26,6 +27,11 @@ pub(crate) fn compare(models: &Models, after: &Answers, now: u64) -> Differs {
         let held: Vec<&Post> = model.messages().collect();
         posts(&channel.to_string(), &held, model.has_before(), page)?;
         same(&format!("after in {channel}"), &model.has_after(), &page.after)?;
+    }
+    for (channel, page) in &after.messages {
+        if let Some(model) = models.windows.get(channel).filter(|model| !model.is_torn()) {
+            window(channel, model, page)?;
+        }
     }
     for ((channel, root), page) in &after.threads {
         let name = format!("{channel} {root}");
@@ -57,7 +63,7 @@ fn rooms(models: &Models, after: &Answers) -> Differs {
     same("place of the own channel", &models.rooms.place(), &after.rooms.user)?;
     same("person", models.rooms.person(), &after.rooms.person)?;
     let wanted = match models.rooms.wanted() {
-        hubbub_client::rooms::Wanted::Rooms(wanted) => wanted,
+        Wanted::Rooms(wanted) => wanted,
         _ => Vec::new(),
     };
     let ours = models.rooms.rooms().map(|entry| entry.answer());
@@ -91,6 +97,20 @@ fn posts(name: &str, held: &[&Post], before: bool, page: &MessagesAnswer) -> Dif
         same(&format!("before in {name}"), &has_more, &page.before)?;
     }
     Ok(())
+}
+
+/// A window from the beginning on holds what the newest page holds, as far as both reach.
+fn window(channel: &ChannelName, model: &RoomModel, page: &MessagesAnswer) -> Differs {
+    let from = if page.before { page.messages.first().map_or(u64::MAX, |post| post.ordinal) } else { 0 };
+    let upto = model.messages().next_back().filter(|_| model.has_after()).map_or(u64::MAX, |post| post.ordinal);
+    let both = |post: &&Post| (from..=upto).contains(&post.ordinal);
+    let ours: Vec<&Post> = model.messages().filter(both).collect();
+    let theirs: Vec<&Post> = page.messages.iter().filter(both).collect();
+    // With nothing left of it, a window does not know any more where it ends.
+    if model.has_after() && model.messages().next().is_none() {
+        return Ok(());
+    }
+    same(&format!("window of {channel}"), &ours, &theirs)
 }
 
 fn members(models: &Models, after: &Answers) -> Differs {

@@ -56,7 +56,7 @@ impl Sequence {
             tally: Tally::default(),
             trace: Vec::new(),
         };
-        match sequence.play().await {
+        match Box::pin(sequence.play()).await {
             Ok(cases) => Ok((sequence.tally, cases)),
             Err(why) => Err(Mismatch { why, trace: sequence.trace }),
         }
@@ -75,14 +75,11 @@ impl Sequence {
         for _ in 0..10 + self.dice.below(15) {
             self.next().await?;
         }
-        self.look().await?;
+        Box::pin(self.look()).await?;
         for _ in 0..15 + self.dice.below(50) {
             self.next().await?;
             for viewer in &mut self.viewers {
-                viewer.some_arrives(&mut self.dice);
-                if self.dice.one_in(4) {
-                    viewer.models.heal(&self.world).await;
-                }
+                viewer.lives_on(&self.world, &mut self.dice).await;
             }
         }
         let cases = self.judge().await?;
@@ -197,6 +194,7 @@ impl Sequence {
         for number in [0, 3] {
             let (user, wishes) = (draw::user(number), self.wishes());
             let steps: Vec<Step> = if alone { Vec::new() } else { self.meanwhile(&user) };
+            let is_far = self.dice.one_in(3);
             let world = &self.world;
             let acts = async {
                 let mut done = Vec::new();
@@ -206,7 +204,7 @@ impl Sequence {
                 done
             };
             let (before, done) = tokio::join!(Answers::ask(world, &user, &wishes), acts);
-            self.viewers.push(Viewer::new(user, wishes, before, alone));
+            self.viewers.push(Viewer::new(user, wishes, before, alone, is_far));
             for (step, done) in steps.iter().zip(done) {
                 self.done(step, done).await?;
             }
@@ -231,7 +229,7 @@ impl Sequence {
         let other = rooms.split_off(rooms.len().min(4));
         rooms.extend(self.dice.pick(&other).cloned());
         let mut threads = Vec::new();
-        for room in self.notes.rooms.iter().take(3) {
+        for room in self.notes.rooms.iter().take(2) {
             let roots = room.roots();
             let from = roots.len().saturating_sub(2);
             threads.extend(roots[from..].iter().map(|post| (room.channel.clone(), post.id)));

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use hubbub::auth::grants::Grants;
@@ -27,7 +27,7 @@ use hubbub_protocol::channel::{ChannelKey, ChannelName, TenantId, UserId};
 use hubbub_protocol::room::RoomRequest;
 use hubbub_protocol::{Data, Message};
 use serde::de::DeserializeOwned;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 use crate::backends::Backend;
 
@@ -51,6 +51,28 @@ pub(crate) struct World {
     service: Service,
     broker: Arc<MemoryBroker>,
     told: mpsc::Receiver<Incoming>,
+    pub(crate) gate: Arc<Gate>,
+}
+
+/// Holds a question between two looks at the records, once, so that something can happen there.
+#[derive(Default)]
+pub(crate) struct Gate {
+    armed: AtomicBool,
+    pub(crate) reached: Notify,
+    pub(crate) passed: Notify,
+}
+
+impl Gate {
+    pub(crate) fn arm(&self) {
+        self.armed.store(true, Ordering::Relaxed);
+    }
+
+    async fn pass(&self) {
+        if self.armed.swap(false, Ordering::Relaxed) {
+            self.reached.notify_one();
+            self.passed.notified().await;
+        }
+    }
 }
 
 impl World {
@@ -67,9 +89,14 @@ impl World {
         let board = Board::new(presence::bounds(&limits), clock.clone());
         let roster = Arc::new(MemoryRoster::new(board, broker.clone()));
         let presence = Presence::start(roster, broker.clone(), clock.clone(), presence::Settings::of(&limits));
+        let gate = Arc::new(Gate::default());
         let rooms = Rooms::new(Parts {
             store: store.clone(),
-            records: Arc::new(OfTenant { records: backend.records.clone(), tenant: tenant.clone() }),
+            records: Arc::new(OfTenant {
+                records: backend.records.clone(),
+                tenant: tenant.clone(),
+                gate: gate.clone(),
+            }),
             broker: broker.clone(),
             control,
             policy: Arc::new(Policy::new(namespaces())),
@@ -80,7 +107,7 @@ impl World {
             absent_ms: 0,
         });
         let service = service(&tenant);
-        Self { rooms, store, tenant, clock, service, broker, told }
+        Self { rooms, store, tenant, clock, service, broker, told, gate }
     }
 
     pub(crate) fn now(&self) -> u64 {
@@ -173,6 +200,7 @@ fn namespaces() -> Namespaces {
 struct OfTenant {
     records: Arc<dyn Records>,
     tenant: TenantId,
+    gate: Arc<Gate>,
 }
 
 #[async_trait]
@@ -182,7 +210,12 @@ impl Records for OfTenant {
     }
 
     async fn look(&self, tenant: &TenantId, look: Look) -> Result<Looked, StoreError> {
-        self.records.look(tenant, look).await
+        let lists = !look.lists.is_empty();
+        let looked = self.records.look(tenant, look).await;
+        if lists {
+            self.gate.pass().await;
+        }
+        looked
     }
 
     async fn search(&self, search: Search) -> Result<Vec<Hit>, StoreError> {

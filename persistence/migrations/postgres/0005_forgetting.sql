@@ -1,12 +1,15 @@
 -- A channel that is named after somebody who is to be forgotten goes whole: messages (those that have expired and wait for their slot
--- too), keys, segments, epochs, name. At most `most` messages at once, from the old end; true when nothing is left.
-CREATE FUNCTION hubbub.forget_channel(owner text, channel text, most bigint) RETURNS boolean
-LANGUAGE plpgsql SET plan_cache_mode = force_custom_plan AS $$
+-- too), keys, segments, epochs, name. At most `most` messages at once, from the old end; true when nothing is left. The role of the nodes may
+-- not remove channels: this does, and only of the tenant that the transaction has set. Its wall holds for the owner too.
+CREATE FUNCTION hubbub.forget_channel(channel text, most bigint) RETURNS boolean
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_custom_plan AS $$
 DECLARE
+    owner CONSTANT text := current_setting('hubbub.tenant', true);
     log record;
     gone bigint;
     up_to bigint;
 BEGIN
+    PERFORM hubbub.must_see_all();
     -- The lock: whoever appends meanwhile waits, and finds no such channel then.
     SELECT c.id INTO log FROM hubbub.channels AS c WHERE c.tenant = owner AND c.name = channel FOR UPDATE;
     IF NOT FOUND THEN RETURN true; END IF;

@@ -20,7 +20,7 @@ const TABLE: &str = "hubbub.migrations";
 
 /// What each run sets right: what the owner sees, then what a node's role may do, in the order of granting. Nothing is
 /// its own.
-const RIGHTS: [&str; 14] = [
+const RIGHTS: [&str; 13] = [
     "SELECT hubbub.let_owner_see()",
     "REVOKE ALL ON ALL FUNCTIONS IN SCHEMA hubbub FROM PUBLIC",
     "GRANT USAGE ON SCHEMA hubbub TO {}",
@@ -35,7 +35,6 @@ const RIGHTS: [&str; 14] = [
     "GRANT EXECUTE ON FUNCTION hubbub.answers, hubbub.write_records, hubbub.erase_all, hubbub.forget_digests, \
      hubbub.unmake_channels TO {}",
     "GRANT EXECUTE ON FUNCTION hubbub.records_of, hubbub.search, hubbub.due_tasks, hubbub.said TO {}",
-    "GRANT DELETE ON hubbub.channels, hubbub.keys, hubbub.epoch_starts TO {}",
     "GRANT EXECUTE ON FUNCTION hubbub.forget_channel TO {}",
     "GRANT USAGE ON ALL SEQUENCES IN SCHEMA hubbub TO {}",
 ];

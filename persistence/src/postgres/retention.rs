@@ -53,11 +53,8 @@ pub(super) async fn erase(connections: &Arc<Connections>, key: &ChannelKey, offs
 
 /// Forgets a channel, at most a bounded part of it at once. Answers whether nothing is left.
 pub(super) async fn forget_channel(connections: &Arc<Connections>, key: &ChannelKey) -> Result<bool, StoreError> {
-    let script = Script::new(Access::Repeatable, Some(&key.tenant)).then(format_args!(
-        "SELECT hubbub.forget_channel({}, {}, {CHUNK})",
-        tenant(&key.tenant),
-        channel(&key.channel),
-    ));
+    let script = Script::new(Access::Repeatable, Some(&key.tenant))
+        .then(format_args!("SELECT hubbub.forget_channel({}, {CHUNK})", channel(&key.channel),));
     let answer = connections.run(script).await?;
     match answer.rows.iter().flatten().next() {
         Some(row) => row.try_get(0).map_err(row_error),

@@ -223,7 +223,9 @@ mod tests {
         let stored = [record("a", 1), record("b", 5), record("c", 5), record("d", 9)];
         let moved = |key: &str, at| vec![record(key, at)];
         let elsewhere = vec![Record { group: "other".into(), ..record("d", 9) }];
-        let table: [(&[&str], Vec<Record>, u64, Option<&str>); 10] = [
+        /// What was removed, what was put, up to which place is asked, and what is last then.
+        type Case<'a> = (&'a [&'a str], Vec<Record>, u64, Option<&'a str>);
+        let table: [Case<'_>; 10] = [
             (&[], vec![], 9, Some("d")),
             (&[], vec![], 8, Some("c")),
             (&["d"], vec![], 9, Some("c")),

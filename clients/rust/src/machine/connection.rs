@@ -10,6 +10,7 @@ use super::{Action, Answer, Machine};
 use crate::backoff::below;
 use crate::error::ClientError;
 use crate::event::{Event, State};
+use crate::feed::FeedEvent;
 
 /// Where the connection stands. Times are those of `step`.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -113,6 +114,7 @@ impl Machine {
             ServerFrame::Connected(connected) => self.connected(now, dice, connected),
             ServerFrame::Message(message) => self.message(now, dice, message),
             ServerFrame::Gap { channel, epoch, lost, reason } => {
+                self.feed(|| FeedEvent::Gap(channel.clone()));
                 if let Some(follow) = self.follows.get_mut(&channel).filter(|f| f.stage == Stage::Attached) {
                     follow.gap(epoch, lost.to);
                     self.out.push(Action::Deliver(channel, Event::Gap { epoch, lost, reason }));
@@ -174,10 +176,14 @@ impl Machine {
 
     fn message(&mut self, now: u64, dice: u64, message: Message) {
         let Some(follow) = self.follows.get_mut(&message.channel).filter(|f| f.stage == Stage::Attached) else {
-            return;
+            // Of a room that is followed without a subscription of its own.
+            return self.feed(|| FeedEvent::Message(message));
         };
         match follow.message(message.position) {
-            Ok(()) => self.out.push(Action::Deliver(message.channel.clone(), Event::Message(message))),
+            Ok(()) => {
+                self.feed(|| FeedEvent::Message(message.clone()));
+                self.out.push(Action::Deliver(message.channel.clone(), Event::Message(message)));
+            }
             Err(_) => {
                 let (channel, position) = (&message.channel, message.position);
                 let why = format!("a message of {channel} at {position:?} does not follow {follow:?}");
@@ -206,6 +212,7 @@ impl Machine {
     }
 
     fn ended_by_hub(&mut self, now: u64, dice: u64, channel: ChannelName, code: Option<ErrorCode>) {
+        self.feed(|| FeedEvent::Ended(channel.clone(), code));
         if !self.follows.get(&channel).is_some_and(|follow| follow.stage == Stage::Attached) {
             return;
         }
@@ -294,6 +301,7 @@ impl Machine {
         self.phase = Phase::Waiting { until: at };
         self.out.push(Action::Hangup);
         self.out.push(Action::State(State::Connecting { why }));
+        self.feed(|| FeedEvent::Lost);
         for (id, frame) in self.requests.rewind() {
             if matches!(frame, ClientFrame::Unsubscribe(..)) {
                 self.answer(id, Ok(Answer::Unsubscribed));

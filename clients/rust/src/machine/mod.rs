@@ -16,6 +16,7 @@ use hubbub_protocol::{ChannelName, ClientFrame, Data, MessageId, Position, Serve
 use crate::backoff::Backoff;
 use crate::error::ClientError;
 use crate::event::{Event, State};
+use crate::feed::FeedEvent;
 use connection::Phase;
 use follow::{Follow, Stage};
 use requests::Requests;
@@ -58,6 +59,8 @@ pub(crate) enum Input {
     Unsubscribe { id: RequestId, channel: ChannelName, follow: RequestId },
     /// The caller asks the hub for something.
     Request(RequestId, ClientFrame),
+    /// The caller wants everything that comes of channels in one stream, too.
+    Feed,
     /// The caller is done.
     Leave,
 }
@@ -79,6 +82,8 @@ pub(crate) enum Action {
     Deliver(ChannelName, Event),
     /// The subscription of this channel is no more.
     Forget(ChannelName),
+    /// Tell the feed.
+    Feed(FeedEvent),
     /// The connection's state has changed.
     State(State),
     /// The hub broke the protocol.
@@ -112,6 +117,8 @@ pub(crate) struct Machine {
     complaint: Option<String>,
     next_id: RequestId,
     follows: BTreeMap<ChannelName, Follow>,
+    /// Whether somebody listens to the feed.
+    fed: bool,
     requests: Requests,
     out: Vec<Action>,
 }
@@ -127,6 +134,7 @@ impl Machine {
             complaint: None,
             next_id: 0,
             follows: BTreeMap::new(),
+            fed: false,
             requests: Requests::default(),
             out: Vec::new(),
         }
@@ -152,6 +160,7 @@ impl Machine {
             Input::Subscribe(id, wish) => self.subscribe(now, id, wish),
             Input::Unsubscribe { id, channel, follow } => self.unsubscribe(now, id, channel, follow),
             Input::Request(id, frame) => self.request(now, id, frame),
+            Input::Feed => self.fed = true,
             Input::Leave => self.end(ClientError::Gone),
         }
         self.send_due(now);
@@ -254,6 +263,12 @@ impl Machine {
         }
     }
 
+    fn feed(&mut self, event: impl FnOnce() -> FeedEvent) {
+        if self.fed {
+            self.out.push(Action::Feed(event()));
+        }
+    }
+
     fn answer(&mut self, id: RequestId, answer: Result<Answer, ClientError>) {
         self.out.push(Action::Answer(id, answer));
     }
@@ -271,6 +286,7 @@ impl Machine {
             self.out.push(Action::Deliver(channel.clone(), Event::Ended(why.clone())));
             self.out.push(Action::Forget(channel));
         }
+        self.feed(|| FeedEvent::Over(why.clone()));
         self.out.push(Action::State(State::Ended(why)));
         self.out.push(Action::End);
     }

@@ -139,10 +139,10 @@ impl Entry {
                     me.mentions_all_read = created.mentions_all;
                 }
             }
-            Event::ReadMoved(moved) if moved.user == self.viewer && moved.thread.is_none() => {
-                if self.mark.by_room(heard.offset()) {
-                    read(me, moved);
-                }
+            Event::ReadMoved(moved)
+                if moved.user == self.viewer && moved.thread.is_none() && self.mark.by_room(heard.offset()) =>
+            {
+                read(me, moved);
             }
             _ => {}
         }

@@ -6,7 +6,8 @@
 //!
 //! Read in this order: where a model stands (`cursor`), what it hears (`heard`), and what that changes in a room (`change`) and
 //! in a message (`post`); one room (`entry`) and the list of them (`list`); its messages (`timeline`, `room`, `thread`);
-//! `members`, `threads` and `inbox`; what is on its way (`outbox`).
+//! `members`, `threads` and `inbox`; what is on its way (`outbox`). Then the operations (`api`), and the list as a connection keeps it
+//! right (`live`).
 
 mod cursor;
 mod heard;
@@ -29,10 +30,15 @@ mod inbox;
 
 mod outbox;
 
+mod api;
+mod live;
+
+pub use api::{Change, Rooms};
 pub use cursor::Step;
 pub use entry::Entry;
 pub use inbox::{InboxModel, NOTICES};
 pub use list::{RoomsModel, Wanted};
+pub use live::{FollowedRooms, Happened};
 pub use members::MembersModel;
 pub use outbox::{Outbox, Outgoing, Sending};
 pub use room::RoomModel;

@@ -44,7 +44,7 @@ impl RoomModel {
 
     /// Adds the page behind the newest message, in the same way.
     pub fn append(&mut self, page: &MessagesAnswer) {
-        self.timeline.append(page, self.entry.place().offset);
+        self.timeline.append(page);
     }
 
     /// Something happened in the room or in the own channel.

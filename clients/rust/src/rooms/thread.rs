@@ -45,7 +45,7 @@ impl ThreadModel {
 
     /// Adds the page behind the newest message, in the same way.
     pub fn append(&mut self, page: &MessagesAnswer) {
-        self.timeline.append(page, self.entry.place().offset);
+        self.timeline.append(page);
     }
 
     /// Something happened in the room or in the own channel.
@@ -167,10 +167,12 @@ impl ThreadStanding {
                     place.read = *read;
                 }
             }
-            OwnEvent::ReadMoved(moved) if moved.channel.as_ref() == Some(room) && moved.thread == Some(place.root) => {
-                if self.read.by_own(moved.behind) {
-                    (place.read, place.mentions_read) = (moved.ordinal, moved.mentions_read);
-                }
+            OwnEvent::ReadMoved(moved)
+                if moved.channel.as_ref() == Some(room)
+                    && moved.thread == Some(place.root)
+                    && self.read.by_own(moved.behind) =>
+            {
+                (place.read, place.mentions_read) = (moved.ordinal, moved.mentions_read);
             }
             _ => {}
         }

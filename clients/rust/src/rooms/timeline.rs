@@ -26,7 +26,7 @@ pub(super) struct Timeline {
     held: BTreeMap<u64, Held>,
     before: bool,
     after: bool,
-    /// The offset up to which the end is held, where it is.
+    /// The offset of the log up to which new messages are in the pages, once the end is held.
     end_as_of: u64,
 }
 
@@ -40,8 +40,7 @@ impl Timeline {
     pub(super) fn replace(&mut self, page: &MessagesAnswer) {
         self.held.clear();
         self.before = page.before;
-        self.after = true;
-        self.append(page, page.place.offset);
+        self.append(page);
     }
 
     /// Adds a page of older messages.
@@ -54,10 +53,10 @@ impl Timeline {
         }
     }
 
-    /// Adds a page of newer messages; the model stands at `here` in the log.
-    pub(super) fn append(&mut self, page: &MessagesAnswer, here: u64) {
+    /// Adds a page of newer messages.
+    pub(super) fn append(&mut self, page: &MessagesAnswer) {
         self.after = page.after;
-        self.end_as_of = page.place.offset.max(here);
+        self.end_as_of = page.place.offset;
         self.hold(page);
         self.trim();
     }

@@ -66,7 +66,7 @@ export type RoomEvent =
 export type OwnEvent =
   | { event: 'room.joined' | 'room.left'; channel: string }
   | { event: 'member.notify'; channel: string; level: NotifyLevel }
-  | { event: 'thread.followed'; channel: string; thread: string; following: boolean; behind?: number }
+  | { event: 'thread.followed'; channel: string; thread: string; following: boolean; read?: number; behind?: number }
   | ReadMoved
   | { event: 'person.changed'; person: Person }
   | { event: 'inbox.added'; notice: Notice; person: Person; replaces?: string }
@@ -121,7 +121,7 @@ const EVENTS: Record<AnyEvent['event'], Guard> = {
   'room.joined': inRoom,
   'room.left': inRoom,
   'member.notify': both(inRoom, (f) => text(f.level)),
-  'thread.followed': both(inRoom, (f) => text(f.thread) && bool(f.following) && optional(count)(f.behind)),
+  'thread.followed': both(inRoom, (f) => text(f.thread) && bool(f.following) && optional(count)(f.read) && optional(count)(f.behind)),
   'person.changed': person,
   'inbox.added': both(person, (f) => isFields(f.notice) && text(f.notice.id)),
   'inbox.read': person,

@@ -33,9 +33,9 @@ export class Inbox extends Emitter<InboxEvents> {
     join.listen({ changed: () => void this.emit('change'), notice: (notice) => void this.emit('notice', notice) })
   }
 
-  /** Newest first; empty until `load` was called. */
+  /** Those that are of use, newest first; empty until `load` was called. */
   get notices(): readonly Notice[] {
-    return this.#join.open.notices.notices
+    return this.#join.open.notices.current(this.#join.port.hub.timers.now())
   }
 
   /** Unread notices. Known without `load`. */

@@ -22,6 +22,8 @@ export interface App {
   readonly room: Room | undefined
   /** Opens a room, and shows a message in it or in its thread. */
   go(channel: string, to?: { message?: string | undefined; thread?: string | undefined }): void
+  /** Opens another room than this one, which one has left. */
+  elsewhere(): void
   show(panel: Panel | null): void
   /** The panel that is shown. */
   readonly shown: Panel['id'] | undefined

@@ -74,13 +74,15 @@ export class Page implements App {
   /** Opens the room that was asked for, the last one, or the one where everybody meets. */
   async begin(asked: string | null): Promise<void> {
     byId('app').hidden = false
-    const first = asked ?? lastRoom(this.user) ?? GENERAL.channel
+    let first = asked ?? lastRoom(this.user) ?? GENERAL.channel
     try {
+      // One may have been taken out of the last room in the meantime.
+      if (asked === null && first !== GENERAL.channel && !(await this.#isIn(first))) first = GENERAL.channel
       if (first === GENERAL.channel) await this.#meet()
       this.go(first)
     } catch (error) {
-      this.tell((error as HubError).message)
       this.go(first)
+      this.tell((error as HubError).message)
     }
     this.attempt(this.rooms.inbox.load())
     if (matchMedia(WIDE).matches && this.room !== undefined) this.#frame.show(peoplePanel(this, this.room), false)
@@ -105,6 +107,12 @@ export class Page implements App {
     if (message !== undefined && thread === undefined && this.shown !== undefined && matchMedia('(max-width: 1080px)').matches) this.show(null)
   }
 
+  elsewhere(): void {
+    const next = this.rooms.list.find(({ channel, me }) => me.state === 'joined' && channel !== this.room?.channel)
+    if (next === undefined) this.attempt(this.#meet().then(() => this.go(GENERAL.channel)))
+    else this.go(next.channel)
+  }
+
   show(panel: Panel | null): void {
     this.#frame.show(panel)
   }
@@ -125,6 +133,19 @@ export class Page implements App {
     const log = byId('said')
     log.append(make('p', { text }))
     while (log.childElementCount > 20) log.firstElementChild?.remove()
+  }
+
+  async #isIn(channel: string): Promise<boolean> {
+    if (!this.rooms.loaded) {
+      await new Promise<void>((resolve) => {
+        const off = this.rooms.on('change', () => {
+          if (!this.rooms.loaded) return
+          off()
+          resolve()
+        })
+      })
+    }
+    return this.rooms.get(channel)?.me.state === 'joined'
   }
 
   /** Makes the room where everybody meets, or joins it when it is there. */
@@ -164,7 +185,7 @@ export class Page implements App {
     this.#side.draw()
     this.#open?.draw()
     this.#noticed.look()
-    const to = this.rooms.list.reduce((sum, { mentions }) => sum + mentions, 0)
+    const to = this.rooms.list.reduce((sum, { mentions, unread, room }) => sum + (room.kind === 'direct' ? unread : mentions), 0)
     const title = document.title.replace(/^\(\d+\) /, '')
     document.title = to > 0 ? `(${to}) ${title}` : title
   }

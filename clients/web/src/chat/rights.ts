@@ -35,14 +35,14 @@ export const mayInvite = (room: RoomInfo, me: Me | null): boolean => room.kind !
 
 /** Why one can not write. */
 export type Shut =
-  | { why: 'stranger' | 'invited' | 'banned' | 'archived' | 'announcement' }
+  | { why: 'stranger' | 'outside' | 'invited' | 'banned' | 'archived' | 'announcement' }
   | { why: 'muted'; until: number }
 
 /** Null when one may write; `now` in milliseconds since 1970. */
 export function shut(room: RoomInfo, me: Me | null, now: number): Shut | null {
   if (me?.state === 'banned') return { why: 'banned' }
   if (me?.state === 'invited') return { why: 'invited' }
-  if (!joined(me)) return { why: 'stranger' }
+  if (!joined(me)) return { why: room.kind === 'public' || room.kind === 'announcement' ? 'stranger' : 'outside' }
   if (room.archived) return { why: 'archived' }
   if (room.kind === 'announcement' && !isModerator(me)) return { why: 'announcement' }
   if (me.muted_until !== null && me.muted_until > now) return { why: 'muted', until: me.muted_until }

@@ -38,6 +38,7 @@ test('who may not write is told why', () => {
   assert.equal(why({}, {}), undefined)
   assert.equal(shut(room(), null, NOON)?.why, 'stranger')
   assert.equal(why({}, { state: 'left' }), 'stranger')
+  assert.equal(why({ kind: 'private' }, { state: 'left' }), 'outside')
   assert.equal(why({}, { state: 'invited' }), 'invited')
   assert.equal(why({}, { state: 'banned' }), 'banned')
   assert.equal(why({ archived: true }, { role: 'owner' }), 'archived')

@@ -22,7 +22,8 @@ test('a run ends with another author, five minutes, another day or an answer', (
 })
 
 test('the first new message of another is marked, and no other', () => {
-  const marked = (readTo?: number): string[] => rows([message(1), message(2, { from: 'ada' }), message(3), message(4)], readTo).filter(({ unread }) => unread).map(({ id }) => id)
+  const all = [message(1), message(2, { from: 'ada' }), message(3), message(4)]
+  const marked = (readTo?: number): string[] => rows(all, readTo).filter(({ unread }) => unread).map(({ id }) => id)
   assert.deepEqual(marked(1), ['m:m3'])
   assert.deepEqual(marked(0), ['m:m1'])
   assert.deepEqual(marked(4), [])
@@ -49,6 +50,8 @@ test('one\'s own message keeps its row while it is sent', () => {
 
 test('a reader stands at the last message they have read, unless it is their own', () => {
   const member = (user: string, read: number): Member => ({ user, read, role: 'member', state: 'joined', since: 0, muted_until: null })
-  const readers = rows([message(1), message(2, { from: 'ada' }), message(4, { from: 'cy' })], undefined, [member('bo', 3), member('cy', 4), member('ada', 4), member('di', 9), member('ed', 0)])
+  const all = [message(1), message(2, { from: 'ada' }), message(4, { from: 'cy' })]
+  const members = [member('bo', 3), member('cy', 4), member('ada', 4), member('di', 9), member('ed', 0)]
+  const readers = rows(all, undefined, members)
   assert.deepEqual(readers.map((row) => [...row.readers]), [[], ['bo'], ['di']])
 })

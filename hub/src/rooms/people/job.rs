@@ -14,7 +14,7 @@ use crate::rooms::rows::{key, plain};
 use crate::rooms::tasks::TaskRow;
 
 /// For how long a node has a job to itself without storing a step, in milliseconds.
-pub(super) const LEASE_MS: u64 = 30_000;
+pub(super) const LEASE_MS: u64 = 10_000;
 
 /// Where jobs and proofs of a tenant are. Nobody can have such a channel: it has no log, and its namespace is not declared.
 pub(super) fn home_of(tenant: &TenantId) -> ChannelKey {

@@ -8,7 +8,7 @@ use hubbub_protocol::channel::{ChannelKey, ChannelName, UserId};
 use hubbub_protocol::room::answer::{DiscoverAnswer, MemberEntry, MembersAnswer, RoomEntry, RoomsAnswer};
 use hubbub_protocol::room::op::{Discover, Members, Rooms};
 use hubbub_protocol::room::{Member, MemberState, Person, Role};
-use hubbub_protocol::{ErrorCode, MessageId};
+use hubbub_protocol::{ErrorCode, MessageId, Position};
 
 use super::Asking;
 use super::sight::{entry, no_room, sees};
@@ -26,7 +26,7 @@ impl Asking<'_> {
     pub(in crate::rooms) async fn looked_into(&self, limit: u32) -> Result<Vec<ChannelKey>, RoomError> {
         let (mut seen, mut after) = (Vec::new(), None);
         loop {
-            let homes = self.channels(after.as_ref(), ROOMS).await?;
+            let (homes, _) = self.channels(after.as_ref(), ROOMS).await?;
             let user = self.user()?;
             let keys = homes.iter().flat_map(|home| [room_key(home), member_key(home, user)]).collect();
             let looked = self.records.look(&self.actor.tenant, Look { keys, ..Look::default() }).await?;
@@ -45,15 +45,20 @@ impl Asking<'_> {
         }
     }
 
-    /// The channels of the rooms that a user is in or invited to, behind `after`.
-    async fn channels(&self, after: Option<&ChannelName>, limit: u32) -> Result<Vec<ChannelKey>, RoomError> {
+    /// The channels of the rooms that a user is in or invited to, behind `after`; and where the user's own log stood before they
+    /// were looked for.
+    async fn channels(
+        &self,
+        after: Option<&ChannelName>,
+        limit: u32,
+    ) -> Result<(Vec<ChannelKey>, Position), RoomError> {
         let user = self.user()?;
         let after = after.map(|after| {
             let home = ChannelKey::new(self.actor.tenant.clone(), after.clone());
             member_key(&home, user)
         });
         let mut homes = Vec::new();
-        let mut behind = after;
+        let (mut behind, mut own) = (after, None);
         loop {
             // Rooms that were left are in the list as well: it is walked until enough others are found.
             let list = List::User {
@@ -63,7 +68,10 @@ impl Asking<'_> {
                 after: behind,
                 limit: ROOMS,
             };
-            let looked = self.records.look(&self.actor.tenant, Look { lists: vec![list], ..Look::default() }).await?;
+            let look = Look { heads: vec![self.own()?], lists: vec![list], ..Look::default() };
+            let looked = self.records.look(&self.actor.tenant, look).await?;
+            let head = looked.heads.first().ok_or(RoomError::Internal)?.position;
+            let own = *own.get_or_insert(head);
             let page = looked.lists.into_iter().next().unwrap_or_default();
             behind = page.last().map(|record| record.key.clone());
             let full = page.len() == ROOMS as usize;
@@ -72,20 +80,23 @@ impl Asking<'_> {
             homes.extend(here.filter(|home| self.actor.reach.has(&home.channel)));
             if homes.len() >= limit as usize || !full {
                 homes.truncate(limit as usize);
-                return Ok(homes);
+                return Ok((homes, own));
             }
         }
     }
 
     pub(super) async fn rooms(&self, body: &Rooms) -> Result<RoomsAnswer, RoomError> {
         let limit = checked(body.limit, ROOMS)?;
-        let homes = match &body.channels {
+        let (homes, listed) = match &body.channels {
             Some(named) if named.len() > ROOMS as usize => return Err(too_many("channels", ROOMS)),
             Some(named) => {
                 let named = named.iter().filter(|name| self.actor.reach.has(name));
-                named.map(|name| ChannelKey::new(self.actor.tenant.clone(), name.clone())).collect()
+                (named.map(|name| ChannelKey::new(self.actor.tenant.clone(), name.clone())).collect(), None)
             }
-            None => self.channels(body.after.as_ref(), limit).await?,
+            None => {
+                let (homes, own) = self.channels(body.after.as_ref(), limit).await?;
+                (homes, Some(own))
+            }
         };
         let (user, own) = (self.user()?, self.own()?);
         let keys = homes.iter().flat_map(|home| [room_key(home), member_key(home, user)]).chain([person_key(&own)]);
@@ -93,7 +104,9 @@ impl Asking<'_> {
             Look { heads: homes.iter().cloned().chain([own]).collect(), keys: keys.collect(), lists: Vec::new() };
         let mut looked = self.records.look(&self.actor.tenant, look).await?;
         let person = looked.keys.pop().flatten().map(|record| read::<Person>(&record)).transpose()?.unwrap_or_default();
-        let user = looked.heads.pop().ok_or(RoomError::Internal)?.position.into();
+        // Which rooms there are was looked for before: what comes of it since is not in this answer.
+        let head = looked.heads.pop().ok_or(RoomError::Internal)?.position;
+        let user = listed.unwrap_or(head).into();
         let mut rooms: Vec<RoomEntry> = Vec::with_capacity(homes.len());
         for (pair, head) in looked.keys.chunks(2).zip(&looked.heads) {
             let [Some(room), Some(me)] = pair else { continue };

@@ -1,6 +1,7 @@
 //! The inbox of a user, decided in the user's own channel.
 
-use hubbub_persistence::records::{Kind, Stop};
+use hubbub_persistence::records::{GROUP_RECORDS, Kind, Stop};
+use hubbub_protocol::MessageId;
 use hubbub_protocol::room::op::{Dnd, InboxRead};
 use hubbub_protocol::room::{Notice, OwnEvent, Person};
 
@@ -24,21 +25,9 @@ pub(in crate::rooms) fn dnd(scene: &mut Scene<'_, '_>, body: &Dnd) -> Result<(),
 pub(in crate::rooms) fn inbox_read(scene: &mut Scene<'_, '_>, body: &InboxRead) -> Result<(), Stop> {
     let user = scene.user()?;
     let own = scene.home().clone();
-    let mut notices: Vec<Notice> = match (body.offset, body.notice) {
-        (Some(upto), None) => {
-            let unread = scene.view.group(&own, Kind::Notice, "unread")?;
-            let upto = unread.iter().filter(|record| record.at <= upto);
-            upto.map(read).collect::<Result<_, _>>().map_err(Stop::Refused)?
-        }
-        (None, Some(id)) => {
-            let unread = scene.view.group(&own, Kind::Notice, "unread")?;
-            let all = unread.iter().map(read::<Notice>).collect::<Result<Vec<_>, _>>().map_err(Stop::Refused)?;
-            let found = all.into_iter().find(|notice| notice.id == id);
-            if found.is_none() && scene.view.get(&key(&own, Kind::Notice, id.to_string()))?.is_none() {
-                return Err(missing("notice"));
-            }
-            found.into_iter().collect()
-        }
+    let (mut notices, upto) = match (body.offset, body.notice) {
+        (Some(upto), None) => up_to(scene, upto)?,
+        (None, Some(id)) => (one(scene, id)?.into_iter().collect(), None),
         _ => return Err(bad("say `offset` or `notice`")),
     };
     if notices.is_empty() {
@@ -51,6 +40,27 @@ pub(in crate::rooms) fn inbox_read(scene: &mut Scene<'_, '_>, body: &InboxRead) 
         scene.view.put(notice_record(&own, &user, notice));
     }
     scene.view.put(person_record(&own, &user, &person));
-    scene.tell_user(&user, &OwnEvent::InboxRead { upto: body.offset, notice: body.notice, person });
+    scene.tell_user(&user, &OwnEvent::InboxRead { upto, notice: body.notice, person });
     Ok(())
+}
+
+/// Those that are not read up to an offset, and up to which they are all of them: of very many the oldest.
+fn up_to(scene: &mut Scene<'_, '_>, upto: u64) -> Result<(Vec<Notice>, Option<u64>), Stop> {
+    let own = scene.home().clone();
+    let unread = scene.view.group(&own, Kind::Notice, "unread")?;
+    let known = unread.last().filter(|_| unread.len() >= GROUP_RECORDS).map_or(upto, |last| last.at.min(upto));
+    let notices = unread.iter().filter(|record| record.at <= known).map(read);
+    Ok((notices.collect::<Result<_, _>>().map_err(Stop::Refused)?, Some(known)))
+}
+
+/// One that is not read; none when it is read already.
+fn one(scene: &mut Scene<'_, '_>, id: MessageId) -> Result<Option<Notice>, Stop> {
+    let own = scene.home().clone();
+    if let Some(notice) = scene.row::<Notice>(&key(&own, Kind::Notice, id.to_string()))? {
+        return Ok(Some(notice).filter(|notice| !notice.read));
+    }
+    // One that replaces others has the name of what they have in common.
+    let unread = scene.view.group(&own, Kind::Notice, "unread")?;
+    let all = unread.iter().map(read::<Notice>).collect::<Result<Vec<_>, _>>().map_err(Stop::Refused)?;
+    all.into_iter().find(|notice| notice.id == id).map(Some).ok_or_else(|| missing("notice"))
 }

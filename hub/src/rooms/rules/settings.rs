@@ -94,12 +94,11 @@ pub(in crate::rooms) fn filters(scene: &mut Scene<'_, '_>, body: &Filters) -> Re
     let filtered = !filter.words.is_empty() || room.links != Links::All;
     let record = filter.record(scene.home());
     scene.view.put(record);
-    let set = RoomSet { filtered: replace(&mut room.room.filtered, Some(filtered)), ..RoomSet::default() };
+    room.room.filtered = filtered;
     note(scene, None, None, &before, &after, None);
     scene.put_room(&room);
-    if set != RoomSet::default() {
-        scene.tell(&Event::RoomUpdated { set });
-    }
+    // Which words, moderators ask for; that there are others everybody may know.
+    scene.tell(&Event::RoomUpdated { set: RoomSet { filtered: Some(filtered), ..RoomSet::default() } });
     Ok(())
 }
 

@@ -31,8 +31,10 @@ impl Dice {
         if among.is_empty() { None } else { among.get(self.below(among.len() as u64) as usize) }
     }
 
+    /// Half of the time one of those who look.
     pub(crate) fn user(&mut self) -> UserId {
-        user(self.below(USERS))
+        let number = if self.one_in(2) { *self.pick(&[0, 3, 3]).expect("some") } else { self.below(USERS) };
+        user(number)
     }
 
     pub(crate) fn key(&mut self) -> Key {
@@ -52,7 +54,8 @@ impl Dice {
             1 if least > Role::Guest => Who::Service,
             _ => {
                 let able = room.with_role(least);
-                let drawn = self.pick(&able).map(|user| (*user).clone());
+                let looks = Some(user(3)).filter(|viewer| able.contains(&viewer) && self.one_in(3));
+                let drawn = looks.or_else(|| self.pick(&able).map(|user| (*user).clone()));
                 Who::User(drawn.unwrap_or_else(|| self.user()))
             }
         }
@@ -60,7 +63,7 @@ impl Dice {
 
     pub(crate) fn member(&mut self, room: &RoomNote) -> UserId {
         let drawn = self.pick(&room.with_role(Role::Guest)).map(|user| (*user).clone());
-        drawn.filter(|_| !self.one_in(8)).unwrap_or_else(|| self.user())
+        drawn.filter(|_| !self.one_in(6)).unwrap_or_else(|| self.user())
     }
 
     /// Mostly one of the newest messages.

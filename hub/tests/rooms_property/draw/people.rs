@@ -18,12 +18,17 @@ pub(crate) fn set_up(dice: &mut Dice) -> SetUp {
     for (name, kind) in [("public", RoomKind::Public), ("private", RoomKind::Private), ("news", RoomKind::Announcement)]
     {
         steps.push((owner.clone(), Op::Create(made(dice, Some(name), kind, Vec::new()))));
-        for number in 1..5 {
-            if !dice.one_in(3) {
-                let role = if number == 1 { Role::Moderator } else { dice.role().min(Role::Moderator) };
-                let body = Add { channel: channel(name), users: vec![user(number)], role };
-                steps.push((owner.clone(), Op::Add(body)));
+        let (mut keep_order, mut others) = (vec![user(1)], Vec::new());
+        for number in 2..5 {
+            match dice.below(4) {
+                0 => keep_order.push(user(number)),
+                1 | 2 => others.push(user(number)),
+                _ => {}
             }
+        }
+        let role = *dice.pick(&[Role::Guest, Role::Member]).expect("some");
+        for (users, role) in [(keep_order, Role::Moderator), (others, role)] {
+            steps.push((owner.clone(), Op::Add(Add { channel: channel(name), users, role })));
         }
     }
     let others: Vec<UserId> = if dice.one_in(2) { vec![user(3)] } else { vec![user(3), user(1)] };

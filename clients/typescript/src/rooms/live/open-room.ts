@@ -10,7 +10,7 @@ import { Members } from '../model/members.js'
 import { mentionsOf, unreadOf } from '../model/room.js'
 import type { Presence } from '../model/roster.js'
 import type { AnswerOf, MessagesAnswer } from '../operations.js'
-import type { Me, RoomInfo } from '../words.js'
+import type { Me, MemberState, RoomInfo } from '../words.js'
 import { Attendance } from './attendance.js'
 import { Loader } from './loader.js'
 import { OpenThread } from './open-thread.js'
@@ -44,6 +44,8 @@ export class OpenRoom {
   /** The hub ended the subscription: it is not asked for again at once. */
   #refused = false
   #fedBy: 'list' | 'subscription' | undefined
+  /** How one belonged to the room then: who is only invited may not see everything. */
+  #fedAs: MemberState | undefined
   /** What was told last of the room. */
   #told: { room: RoomInfo | undefined; me: Me | null } = { room: undefined, me: null }
 
@@ -124,7 +126,7 @@ export class OpenRoom {
     const { following, channel } = this.#parts
     if (!following.on) return
     const listed = following.list.entry(channel) !== undefined
-    if (listed && this.#fedBy !== 'list') {
+    if (listed && (this.#fedBy !== 'list' || this.#fedAs !== this.me?.state)) {
       this.#refused = false
       this.#fed('list')
     }
@@ -192,11 +194,12 @@ export class OpenRoom {
   }
 
   get #all(): { fed(): void; lost(): void; fail(error: HubError): void }[] {
-    return [this.talk.loader, this.membersLoader, ...this.#threads.values()]
+    return [this.talk, this.membersLoader, ...this.#threads.values()]
   }
 
   #fed(by: 'list' | 'subscription'): void {
     this.#fedBy = by
+    this.#fedAs = this.me?.state
     for (const one of this.#all) one.fed()
   }
 

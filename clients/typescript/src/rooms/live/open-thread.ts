@@ -53,11 +53,11 @@ export class OpenThread {
   }
 
   fed(): void {
-    this.talk.loader.fed()
+    this.talk.fed()
   }
 
   lost(): void {
-    this.talk.loader.lost()
+    this.talk.lost()
   }
 
   /** Something happened in the room. */
@@ -80,7 +80,7 @@ export class OpenThread {
   }
 
   fail(error: HubError): void {
-    this.talk.loader.fail(error)
+    this.talk.fail(error)
   }
 
   close(error: HubError): void {

@@ -57,6 +57,20 @@ export class Talk {
     })
   }
 
+  /** What happens comes to us from now on: what is shown is made right, or had at last. */
+  fed(): void {
+    this.loader.fed()
+    if (!this.timeline.loaded) void this.load('newest')
+  }
+
+  lost(): void {
+    this.loader.lost()
+  }
+
+  fail(error: HubError): void {
+    this.loader.fail(error)
+  }
+
   /** The window and, when it is at the end, what has no place yet. */
   get messages(): readonly ShownMessage[] {
     const { messages: of, after } = this.timeline
@@ -115,7 +129,7 @@ export class Talk {
   close(error: HubError): void {
     this.#marks.close()
     this.typing.close()
-    this.loader.fail(error)
+    this.fail(error)
   }
 
   #fieldsOf(wish: PageWish): FieldsOf<'messages'> | undefined {

@@ -25,10 +25,14 @@ export function messageAfter(message: RoomMessage, happened: Happened, viewer: s
   }
   if (!('message' in event) || event.message !== message.id) return message
   switch (event.event) {
-    case 'message.edited':
-      return { ...message, text: event.text, entities: event.entities, version: event.version, edited: time }
+    case 'message.edited': {
+      // The same version says that only the name of somebody who was erased went from it.
+      const edited = event.version === message.version ? message.edited : time
+      return { ...message, text: event.text, entities: event.entities, version: event.version, edited }
+    }
     case 'message.deleted':
-      return event.hard ? undefined : emptied(message, event.by)
+      if (event.hard) return undefined
+      return isErasure(happened) ? nameless(emptied(message, event.by)) : emptied(message, event.by)
     case 'message.unfurled':
       return { ...message, unfurls: event.unfurls }
     case 'message.pinned':
@@ -44,6 +48,15 @@ export function messageAfter(message: RoomMessage, happened: Happened, viewer: s
 function emptied(message: RoomMessage, by: 'author' | 'moderator'): RoomMessage {
   const nothing = { text: '', entities: [], attachments: [], unfurls: [], reactions: {}, version: 0, edited: null, pinned: false }
   return { ...message, ...nothing, deleted: by }
+}
+
+/** Whether a message goes with the name of its author: it is deleted for the author by nobody. */
+export function isErasure({ event, from }: Happened): boolean {
+  return event?.event === 'message.deleted' && event.by === 'author' && from === undefined
+}
+
+function nameless({ from: _, key: __, ...message }: RoomMessage): RoomMessage {
+  return message
 }
 
 function reacted(reactions: RoomMessage['reactions'], emoji: string, count: number, mine: number): RoomMessage['reactions'] {

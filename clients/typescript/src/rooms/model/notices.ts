@@ -26,6 +26,16 @@ export class Notices {
     return this.#notices
   }
 
+  /** Those that are still of use at a time. */
+  current(now: number): readonly Notice[] {
+    const isOver = ({ expires }: Notice): boolean => expires !== undefined && expires <= now
+    if (this.notices.some(isOver)) {
+      this.#held = this.#held.filter(({ is }) => !isOver(is))
+      this.#notices = undefined
+    }
+    return this.notices
+  }
+
   get loaded(): boolean {
     return this.#loaded
   }

@@ -2,6 +2,7 @@
 
 import type { Created, Happened, ReadMoved } from '../events.js'
 import type { LastMessage, Me, Member, RoomInfo } from '../words.js'
+import { isErasure } from './message.js'
 
 /** Most pins that a room remembers. */
 const PINS = 100
@@ -38,7 +39,7 @@ export function roomAfter(room: RoomInfo, happened: Happened): RoomInfo {
       if (room.last?.id !== event.message) return room
       return { ...room, last: { ...room.last, text: shortened(event.text) } }
     case 'message.deleted':
-      return withoutMessage(room, event.message)
+      return withoutMessage(room, event.message, isErasure(happened))
     case 'message.pinned': {
       const others = room.pins.filter((id) => id !== event.message)
       return { ...room, pins: event.pinned ? [event.message, ...others].slice(0, PINS) : others }
@@ -140,9 +141,9 @@ function shortened(text: string): string {
   return text.length <= LAST_TEXT ? text : [...text].slice(0, LAST_TEXT).join('')
 }
 
-function withoutMessage(room: RoomInfo, message: string): RoomInfo {
+function withoutMessage(room: RoomInfo, message: string, erased: boolean): RoomInfo {
   const pins = room.pins.includes(message) ? room.pins.filter((id) => id !== message) : room.pins
   if (room.last?.id !== message) return pins === room.pins ? room : { ...room, pins }
-  const { text: _, ...last } = room.last
-  return { ...room, pins, last: { ...last, deleted: true } }
+  const { text: _, from, ...last } = room.last
+  return { ...room, pins, last: { ...last, ...(from !== undefined && !erased && { from }), deleted: true } }
 }

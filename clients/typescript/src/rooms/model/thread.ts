@@ -82,8 +82,9 @@ export class ThreadState {
     const { event } = happened
     if (this.#place === undefined || isKnown(this.#own, happened) || event === undefined) return
     if (!('thread' in event && 'channel' in event) || event.thread !== this.#id || event.channel !== this.#channel) return
-    if (event.event === 'thread.followed' && this.#following.byOwn(event.behind)) {
-      this.#place = { ...this.#place, following: event.following }
+    if (event.event === 'thread.followed') {
+      if (this.#following.byOwn(event.behind)) this.#place = { ...this.#place, following: event.following }
+      if (event.read !== undefined && this.#read.byOwn(event.behind)) this.#place = { ...this.#place, read: event.read }
     }
     if (event.event === 'read.moved' && this.#read.byOwn(event.behind)) {
       this.#place = { ...this.#place, read: event.ordinal, mentions_read: event.mentions_read }

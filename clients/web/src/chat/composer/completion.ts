@@ -17,7 +17,8 @@ export class Completion {
   constructor(text: HTMLTextAreaElement, names: () => readonly Candidate[]) {
     this.#text = text
     this.#names = names
-    this.element = make('ul', { class: 'completion', testid: 'mentions', label: 'People to mention', is: { role: 'listbox', id: `mentions-${++count}` } })
+    const id = `mentions-${++count}`
+    this.element = make('ul', { class: 'completion', testid: 'mentions', label: 'People to mention', is: { role: 'listbox', id } })
     this.element.hidden = true
     for (const [name, value] of [['aria-autocomplete', 'list'], ['aria-haspopup', 'listbox'], ['aria-controls', this.element.id]] as const) {
       text.setAttribute(name, value)
@@ -62,7 +63,8 @@ export class Completion {
     const { id } = this.element
     this.element.replaceChildren(...this.#found.map((candidate, index) => {
       const { name, note } = candidate
-      const line = make('li', { testid: 'mention-option', data: { name }, is: { role: 'option', id: `${id}-${index}`, 'aria-selected': String(index === at) } },
+      const is = { role: 'option', id: `${id}-${index}`, 'aria-selected': String(index === at) }
+      const line = make('li', { testid: 'mention-option', data: { name }, is },
         face(name, 'small'), named(name), ...(note === undefined ? [] : [make('span', { class: 'note', text: note })]))
       line.addEventListener('mousedown', (event) => {
         event.preventDefault()

@@ -3,7 +3,7 @@
 import type { Entity, ShownMessage } from '@hubbub/client'
 import { make, named } from '../../dom.js'
 import { draft, rememberDraft } from '../memory.js'
-import { sign } from '../sign.js'
+import { iconButton, sign } from '../sign.js'
 import { seconds } from '../words/clock.js'
 import { read, write } from '../words/markup.js'
 import type { Candidate } from '../words/mention.js'
@@ -11,6 +11,8 @@ import { Completion } from './completion.js'
 
 /** As the contract says. */
 const LENGTH = 8_000
+/** Whether a text field grows with its text by itself. */
+const GROWS = CSS.supports('field-sizing', 'content')
 /** From here on it is told how much is left. */
 const TELL_FROM = 7_500
 
@@ -52,7 +54,8 @@ export class Composer {
     this.#with.hidden = this.#counts.hidden = true
     this.#completion = new Completion(this.#text, events.names)
     const line = make('div', { class: 'line' }, this.#text, this.#send)
-    const form = make('form', { class: 'composer', testid: 'composer' }, this.#completion.element, make('div', { class: 'box' }, this.#with, line, this.#counts))
+    const box = make('div', { class: 'box' }, this.#with, line, this.#counts)
+    const form = make('form', { class: 'composer', testid: 'composer' }, this.#completion.element, box)
     form.onsubmit = (event) => {
       event.preventDefault()
       this.#submit()
@@ -89,8 +92,10 @@ export class Composer {
     if (this.#goes?.does === 'edit') this.#fill(draft(this.#user, this.#place))
     this.#goes = goes
     const { does, message } = goes
-    const cancel = make('button', { class: 'icon', label: 'Cancel', testid: 'composer-cancel', is: { type: 'button' }, click: () => this.#cancel() }, sign('close'))
-    const about = does === 'edit' ? ['Editing your message'] : ['Reply to ', named(message.from ?? 'a service'), ': ', named(message.text.slice(0, 200))]
+    const cancel = iconButton('close', 'Cancel', 'composer-cancel')
+    cancel.onclick = () => this.#cancel()
+    const quoted = (): (Node | string)[] => ['Reply to ', named(message.from ?? 'a service'), ': ', named(message.text.slice(0, 200))]
+    const about = does === 'edit' ? ['Editing your message'] : quoted()
     this.#with.replaceChildren(sign(does), make('span', { class: 'what' }, ...about), cancel)
     this.#with.hidden = false
     this.#show()
@@ -168,6 +173,10 @@ export class Composer {
 
   #show(): void {
     const { length } = this.#text.value
+    if (!GROWS) {
+      this.#text.style.height = 'auto'
+      this.#text.style.height = `${this.#text.scrollHeight}px`
+    }
     this.#counts.hidden = length < TELL_FROM
     this.#counts.textContent = `${LENGTH - length} left`
     this.#counts.toggleAttribute('data-over', length > LENGTH)

@@ -8,6 +8,7 @@ import { until } from '../words/clock.js'
 
 const WORDS: Record<Exclude<Shut['why'], 'muted'>, string> = {
   stranger: 'You read this room as a visitor.',
+  outside: 'You are not in this room any more.',
   invited: 'You are invited to this room.',
   banned: 'You are banned from this room.',
   archived: 'This room is archived: nobody writes here any more.',

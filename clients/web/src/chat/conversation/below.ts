@@ -48,7 +48,8 @@ function replies(message: ShownMessage, events: MessageEvents): HTMLElement {
 
 function seen(readers: readonly string[]): HTMLElement {
   const names = readers.length > 12 ? `${readers.slice(0, 12).join(', ')} and ${readers.length - 12} more` : readers.join(', ')
-  const element = make('span', { class: 'readers', testid: 'readers', label: `Read by ${names}`, is: { role: 'img', title: `Read by ${names}` }, data: { users: readers.join(' ') } })
+  const label = `Read by ${names}`
+  const element = make('span', { class: 'readers', testid: 'readers', label, is: { role: 'img', title: label }, data: { users: readers.join(' ') } })
   element.append(...readers.slice(0, FACES).map((reader) => face(reader, 'tiny')))
   return element
 }

@@ -7,7 +7,9 @@ import { ban, mute } from '../dialogs/moderate.js'
 import { ask, confirm, field } from '../over/dialog.js'
 import type { Choice } from '../over/menu.js'
 import { above, isModerator, joined, mayDelete, mayEdit, mayPin, shut } from '../rights.js'
+import { fullTime } from '../words/clock.js'
 import { nameOf } from './message.js'
+import { said } from './said.js'
 
 /** What the view itself does. */
 export interface Doing {
@@ -35,7 +37,9 @@ export function choicesFor(app: App, room: Room, conversation: Conversation, mes
   if (info.receipts && joined(me) && message.thread === undefined) {
     choices.push({ text: 'Read by…', sign: 'eye', id: 'readers', do: () => void readers(app, conversation, message) })
   }
-  if (message.version > 0) choices.push({ text: 'Earlier versions…', sign: 'edit', id: 'versions', do: () => void versions(app, conversation, message) })
+  if (message.version > 0) {
+    choices.push({ text: 'Earlier versions…', sign: 'edit', id: 'versions', do: () => void versions(app, conversation, message) })
+  }
   if (mayEdit(message, app.user, closed)) choices.push({ text: 'Edit', sign: 'edit', id: 'edit', do: () => doing.edit(message) })
   return [...choices, ...grave(app, room, conversation, message)]
 }
@@ -47,7 +51,8 @@ function grave(app: App, room: Room, conversation: Conversation, message: ShownM
   const choices: Choice[] = []
   if (from !== user) choices.push({ text: 'Report…', sign: 'flag', id: 'report', apart: true, do: () => report(app, conversation, message) })
   if (mayDelete(message, user, room.me)) {
-    const [title, text] = from === user ? ['Delete this message?', 'Its text is gone for everybody.'] : ['Remove this message?', `${nameOf(message)}'s text is gone for everybody.`]
+    const title = from === user ? 'Delete this message?' : `Delete this message of ${nameOf(message)}?`
+    const text = 'Its text is gone for everybody.'
     const run = (): Promise<unknown> => conversation.delete(id)
     choices.push({ text: 'Delete…', sign: 'trash', id: 'delete', apart: from === user, grave: true, do: () => confirm(title, text, 'Delete', run) })
   }
@@ -63,7 +68,8 @@ function grave(app: App, room: Room, conversation: Conversation, message: ShownM
 function report(app: App, conversation: Conversation, message: ShownMessage): void {
   const reason = make('textarea', { testid: 'report-reason', is: { rows: '3', maxlength: '500', required: '' } })
   ask({
-    title: 'Report this message', id: 'report', confirm: 'Report', body: [field('What is wrong with it?', reason, 'Moderators of this room read it.')],
+    title: 'Report this message', id: 'report', confirm: 'Report',
+    body: [field('What is wrong with it?', reason, 'Moderators of this room read it.')],
     submit: async () => {
       await conversation.report(message.id, reason.value.trim())
       app.announce('Reported to the moderators')
@@ -84,8 +90,8 @@ async function readers(app: App, conversation: Conversation, message: ShownMessa
 async function versions(app: App, conversation: Conversation, message: ShownMessage): Promise<void> {
   try {
     const all = await conversation.versions(message.id)
-    const list = make('ol', { class: 'found' }, ...all.map(({ text, time }) =>
-      make('li', {}, make('div', { class: 'said', text, is: { dir: 'auto' } }), make('time', { class: 'quiet', text: new Date(time).toLocaleString() }))))
+    const list = make('ol', { class: 'found' }, ...all.map(({ text, entities, time }) =>
+      make('li', {}, said(text, entities, app.user), make('time', { class: 'quiet', text: fullTime(time) }))))
     ask({ title: 'Earlier versions', id: 'versions', body: [list] })
   } catch (error) {
     app.tell((error as Error).message)

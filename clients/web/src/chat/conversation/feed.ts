@@ -35,6 +35,9 @@ export class Feed {
   #lines: readonly FeedLine[] = []
   /** The guesses by line: one that turned out right is not noted as measured, so it must not change either. */
   #heights = new Map<string, number>()
+  /** Whether the reader was at the end when they last moved. */
+  #follows = false
+  readonly #resized: ResizeObserver
   #rendering = false
   #stale = false
   /** The line with the focus: it stays on the page, wherever one scrolls. */
@@ -47,6 +50,12 @@ export class Feed {
     // A line that begins above the view and grows or shrinks must not move what is read below it.
     this.#list.shouldAdjustScrollPositionOnItemSizeChange = ({ start }, _, { scrollOffset }) => start < (scrollOffset ?? 0)
     this.#unmount = this.#list._didMount()
+    // A phone that shows its keyboard must not cover the last line.
+    this.#resized = new ResizeObserver(() => {
+      if (this.#follows) this.toEnd()
+      seen(this.seen)
+    })
+    this.#resized.observe(this.element)
     // Once a frame, behind the virtual list's own listener: what it knows is then of the same place.
     let waits = false
     this.element.addEventListener('scroll', () => {
@@ -54,7 +63,9 @@ export class Feed {
       waits = true
       requestAnimationFrame(() => {
         waits = false
-        seen(this.seen)
+        const now = this.seen
+        this.#follows = now.atEnd
+        seen(now)
       })
     }, { passive: true })
     this.element.addEventListener('keydown', (event) => this.#key(event))
@@ -72,6 +83,7 @@ export class Feed {
   }
 
   close(): void {
+    this.#resized.disconnect()
     this.#unmount()
     this.element.remove()
   }
@@ -84,6 +96,7 @@ export class Feed {
   }
 
   toEnd(): void {
+    this.#follows = true
     this.#list.scrollToEnd()
   }
 

@@ -4,7 +4,7 @@
 import type { RoomMessage, ShownMessage } from '@hubbub/client'
 import { make, named } from '../../dom.js'
 import { face } from '../face.js'
-import { clock, dayName, fullTime } from '../words/clock.js'
+import { clock, dayName, fullTime, shortClock } from '../words/clock.js'
 import { below } from './below.js'
 import type { Row } from './rows.js'
 import { said, speaksTo } from './said.js'
@@ -45,11 +45,11 @@ export function messageElement(shown: Shown, events: MessageEvents): HTMLElement
     class: `message${first ? ' first' : ''}${message.from !== user && speaksTo(message.entities, user) ? ' to-me' : ''}`,
     testid: 'message',
     label: summary(message),
-    data: { id: message.id, from: message.from ?? '', state, ...(state === 'sent' && { offset: String(message.offset), ordinal: String(message.ordinal) }) },
+    data: { id: message.id, from: message.from ?? '', state, ...(state === 'sent' && { ordinal: String(message.ordinal) }) },
     is: { tabindex: '-1' },
   })
   element.append(...rules(shown))
-  const side = first ? face(nameOf(message)) : make('span', { class: 'gutter', text: clock(message.time).replace(/\s?[ap]\.?m\.?$/i, ''), is: { 'aria-hidden': 'true' } })
+  const side = first ? face(nameOf(message)) : make('span', { class: 'gutter', text: shortClock(message.time), is: { 'aria-hidden': 'true' } })
   const content = make('div', { class: 'content' })
   if (first) content.append(head(message))
   if (message.reply_to !== undefined && !message.deleted) content.append(quotes(message.reply_to, shown.quoted, events))

@@ -19,6 +19,8 @@ export interface TalkParts {
   placeholder: string
   /** Where the draft is kept. */
   place: string
+  /** Whether one was in the room, and is no longer: whoever is banned is told nothing else. */
+  gone: () => boolean
   root?: () => ShownMessage | undefined
   empty: () => string
   opening?: () => string
@@ -33,6 +35,8 @@ export class Talk {
   readonly #foot = make('div')
   readonly #off: (() => void)[]
   #shut: readonly unknown[] = []
+  /** The focus was wanted before it was known whether one may write. */
+  #wanted = false
   #again: ReturnType<typeof setTimeout> | undefined
 
   constructor(parts: TalkParts) {
@@ -54,9 +58,9 @@ export class Talk {
       doing: { reply: (message) => this.#composer.reply(message), edit: (message) => this.#composer.edit(message), write: () => this.focus() },
     })
     this.element.append(this.view.element, this.#typing, this.#foot)
-    const draw = once(() => this.#draw())
+    const draw = once(() => this.draw())
     this.#off = [conversation.on('change', draw), ...(conversation === room ? [] : [room.on('change', draw)])]
-    this.#draw()
+    this.draw()
   }
 
   async begin(): Promise<void> {
@@ -65,6 +69,7 @@ export class Talk {
 
   /** Puts the focus where one writes, or on the list where one can not. */
   focus(): void {
+    this.#wanted = this.#foot.childElementCount === 0
     if (this.#foot.contains(this.#composer.element)) this.#composer.focus()
     else this.view.focus()
   }
@@ -77,17 +82,18 @@ export class Talk {
     this.element.remove()
   }
 
-  #draw(): void {
+  /** What it shows of the room may be different now. */
+  draw(): void {
     const { room, conversation } = this.#parts
     const words = typingWords(conversation.writers)
     if (this.#typing.textContent !== words) this.#typing.replaceChildren(named(words))
     if (room.room === undefined) return
     const now = Date.now()
-    const why = shut(room.room, room.me, now)
+    const why = this.#parts.gone() ? { why: 'outside' as const } : shut(room.room, room.me, now)
     this.#composer.refresh()
     clearTimeout(this.#again)
     // A mute ends by itself.
-    if (why?.why === 'muted' && why.until - now < 2 ** 31) this.#again = setTimeout(() => this.#draw(), why.until - now + 50)
+    if (why?.why === 'muted' && why.until - now < 2 ** 31) this.#again = setTimeout(() => this.draw(), why.until - now + 50)
     this.#lay(why)
   }
 
@@ -97,6 +103,7 @@ export class Talk {
     const { app, room } = this.#parts
     this.#foot.replaceChildren(why === null ? this.#composer.element : shutElement(app, room, why))
     this.#shut = [...shows.slice(0, 2), true]
+    if (this.#wanted && this.view.hasFocus) this.focus()
   }
 
   /** Slow mode counts from one's last message, whichever of the two it was in. */

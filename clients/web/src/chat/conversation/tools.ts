@@ -2,7 +2,7 @@
 
 import type { ShownMessage } from '@hubbub/client'
 import { make } from '../../dom.js'
-import { type SignName, sign } from '../sign.js'
+import { iconButton, type SignName } from '../sign.js'
 import { stateOf } from './message.js'
 
 export type Tool = 'react' | 'reply' | 'thread' | 'more'
@@ -20,15 +20,15 @@ export class Tools {
   constructor(feed: HTMLElement, which: readonly Tool[], message: (id: string) => ShownMessage | undefined,
     used: (tool: Tool, message: ShownMessage, button: HTMLElement) => void) {
     this.#message = message
-    this.#element = make('div', { class: 'tools', testid: 'tools', label: 'What to do with this message', is: { role: 'group' } }, ...which.map((tool) => {
-      const [name, label] = TOOLS[tool]
-      const button = make('button', { class: 'icon', testid: `tool-${tool}`, label, is: { title: label } }, sign(name))
+    const buttons = which.map((tool) => {
+      const button = iconButton(...TOOLS[tool], `tool-${tool}`)
       button.onclick = () => {
         const host = this.#host === undefined ? undefined : message(this.#host)
         if (host !== undefined) used(tool, host, button)
       }
       return button
-    }))
+    })
+    this.#element = make('div', { class: 'tools', testid: 'tools', label: 'What to do with this message', is: { role: 'group' } }, ...buttons)
     feed.addEventListener('pointerover', (event) => {
       if (event.pointerType === 'mouse') this.#at(event.target)
     })
@@ -56,6 +56,8 @@ export class Tools {
     this.#host = id
     if (this.#fits(id)) article.querySelector('.line')?.append(this.#element)
     else this.#hide()
+    // Under the pointer alone they are no stops of the Tab key.
+    reach(article, article.contains(document.activeElement) ? 0 : -1)
   }
 
   #fits(id: string): boolean {
@@ -69,7 +71,8 @@ export class Tools {
   }
 }
 
-/** What is in a message can be reached by the Tab key while the focus is in it. */
-function reach(article: Element | null, tabIndex: number): void {
-  for (const control of article?.querySelectorAll<HTMLElement>('a, button') ?? []) control.tabIndex = tabIndex
+/** A message and what is in it can be reached by the Tab key while the focus is in it. */
+function reach(article: HTMLElement | null, tabIndex: number): void {
+  if (article === null) return
+  for (const control of [article, ...article.querySelectorAll<HTMLElement>('a, button')]) control.tabIndex = tabIndex
 }

@@ -148,6 +148,10 @@ export class ConversationView {
     this.#feed.element.focus()
   }
 
+  get hasFocus(): boolean {
+    return document.activeElement === this.#feed.element
+  }
+
   draw(): void {
     if (this.#closed) return
     const { conversation, room, app, root, opening } = this.#parts

@@ -2,7 +2,7 @@
 
 import { make, named } from '../../dom.js'
 import type { App } from '../app.js'
-import { ask, choice, field } from '../over/dialog.js'
+import { AS_TYPED, ask, choice, field } from '../over/dialog.js'
 import { sign } from '../sign.js'
 import { isUser, NAME_RULE } from '../who.js'
 
@@ -26,7 +26,7 @@ export function createRoom(app: App): void {
 }
 
 export function startDirect(app: App): void {
-  const people = make('input', { testid: 'direct-input', is: { required: '', autocapitalize: 'off', autocomplete: 'off', spellcheck: 'false', placeholder: 'bo, cy' } })
+  const people = make('input', { testid: 'direct-input', is: { ...AS_TYPED, required: '', placeholder: 'bo, cy' } })
   ask({
     title: 'New direct conversation', id: 'direct', confirm: 'Start', body: [field('With whom?', people, 'one name, or several with commas')],
     submit: async () => {
@@ -57,7 +57,8 @@ export function discover(app: App): void {
           close()
           app.go(channel)
         }
-        const button = make('button', { class: inside ? '' : 'primary', text: inside ? 'Open' : 'Join', testid: 'discover-join', is: { type: 'button' } })
+        const [text, look] = inside ? ['Open', ''] : ['Join', 'primary']
+        const button = make('button', { class: look, text, testid: 'discover-join', is: { type: 'button' } })
         button.onclick = () => go().catch((error: Error) => (note.textContent = error.message))
         list.append(make('li', { testid: 'discover-room', data: { channel } }, sign(kind), about, button))
       }

@@ -4,7 +4,7 @@ import type { Member, Role, Room } from '@hubbub/client'
 import { make, named } from '../../dom.js'
 import type { App } from '../app.js'
 import { face } from '../face.js'
-import { ask, choice, field } from '../over/dialog.js'
+import { AS_TYPED, ask, choice, field } from '../over/dialog.js'
 import type { Choice } from '../over/menu.js'
 import { above, joined, roles } from '../rights.js'
 import { isUser, NAME_RULE } from '../who.js'
@@ -26,7 +26,8 @@ export function memberChoices(app: App, room: Room, member: Member): Choice[] {
   roles(room.me, member).forEach((role, index) =>
     choices.push({ text: ROLE_WORDS[role], sign: 'shield', id: `role-${role}`, apart: index === 0, do: () => app.attempt(room.role(user, role)) }))
   const isMuted = muted !== null && muted > Date.now()
-  if (isMuted) choices.push({ text: 'Lift the mute', sign: 'mute', id: 'unmute', apart: true, do: () => app.attempt(room.mute(user, { until: null })) })
+  const lift = (): void => app.attempt(room.mute(user, { until: null }))
+  if (isMuted) choices.push({ text: 'Lift the mute', sign: 'mute', id: 'unmute', apart: true, do: lift })
   else choices.push({ text: 'Mute…', sign: 'mute', id: 'mute', apart: true, do: () => mute(room, user) })
   return [
     ...choices,
@@ -46,7 +47,8 @@ export function mute(room: Room, user: string): void {
   const span = choice('For how long?', SPANS, '60')
   const why = reason()
   ask({
-    title: `Mute ${user}`, id: 'mute', confirm: 'Mute', grave: true, body: [make('p', { class: 'quiet', text: 'They read, and do not write.' }), span.element, field('Reason', why, 'optional')],
+    title: `Mute ${user}`, id: 'mute', confirm: 'Mute', grave: true,
+    body: [make('p', { class: 'quiet', text: 'They read, and do not write.' }), span.element, field('Reason', why, 'optional')],
     submit: () => room.mute(user, { ...end(span.value()), ...given(why) }),
   })
 }
@@ -55,7 +57,8 @@ export function ban(room: Room, user: string): void {
   const span = choice('For how long?', SPANS, 'ever')
   const why = reason()
   ask({
-    title: `Ban ${user}`, id: 'ban', confirm: 'Ban', grave: true, body: [make('p', { class: 'quiet', text: 'They are taken out and can not come back.' }), span.element, field('Reason', why, 'optional')],
+    title: `Ban ${user}`, id: 'ban', confirm: 'Ban', grave: true,
+    body: [make('p', { class: 'quiet', text: 'They are taken out and can not come back.' }), span.element, field('Reason', why, 'optional')],
     submit: () => room.ban(user, { ...end(span.value()), ...given(why) }),
   })
 }
@@ -100,7 +103,7 @@ export async function banned(app: App, room: Room): Promise<void> {
 }
 
 export function invite(room: Room): void {
-  const user = make('input', { testid: 'invite-input', is: { required: '', autocapitalize: 'off', autocomplete: 'off', spellcheck: 'false' } })
+  const user = make('input', { testid: 'invite-input', is: { ...AS_TYPED, required: '' } })
   ask({
     title: 'Invite somebody', id: 'invite', confirm: 'Invite', body: [field('Name', user)],
     submit: async () => {

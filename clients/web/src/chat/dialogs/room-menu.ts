@@ -34,7 +34,8 @@ export function roomChoices(app: App, room: Room): Choice[] {
     choices.push({ text, sign: 'inbox', id: 'archive', apart: true, do: () => (info.archived ? app.attempt(run()) : archive()) })
   }
   if (joined(me)) {
-    const leave = (): void => confirm('Leave this room?', info.kind === 'private' ? 'You need to be invited to come back.' : 'You can join again.', 'Leave', () => room.leave())
+    const text = info.kind === 'private' ? 'You need to be invited to come back.' : 'You can join again.'
+    const leave = (): void => confirm('Leave this room?', text, 'Leave', () => room.leave().then(() => app.elsewhere()))
     choices.push({ text: 'Leave the room…', sign: 'out', id: 'leave', apart: !has(me, 'owner'), grave: true, do: leave })
   }
   return choices

@@ -5,7 +5,9 @@ import { make } from '../../dom.js'
 import { ask, choice, field } from '../over/dialog.js'
 import { has } from '../rights.js'
 
-const SLOW: readonly (readonly [number, string])[] = [[0, 'Off'], [5, '5 seconds'], [15, '15 seconds'], [60, '1 minute'], [300, '5 minutes'], [3_600, '1 hour'], [21_600, '6 hours']]
+const SLOW = [
+  [0, 'Off'], [5, '5 seconds'], [15, '15 seconds'], [60, '1 minute'], [300, '5 minutes'], [3_600, '1 hour'], [21_600, '6 hours'],
+] as const
 const REACTIONS = [['distinct', 'Each emoji once'], ['unique', 'One emoji each'], ['counted', 'As often as one likes']] as const
 const MENTION = [['member', 'Members'], ['moderator', 'Moderators'], ['owner', 'Owners']] as const
 
@@ -31,10 +33,15 @@ export function settings(room: Room, info: RoomInfo): void {
     title: 'Room settings', id: 'settings', confirm: 'Save',
     body: [field('Name', name), field('Topic', topic), field('Slow mode', slow, 'between two messages of one person'), ...rest],
     submit: async () => {
-      const named = name.value.trim()
-      if (named !== (info.name ?? '') || topic.value.trim() !== info.topic) await room.update({ ...(named !== '' && { name: named }), topic: topic.value.trim() })
-      const all = { slowModeS: Number(slow.value), ...(owner && { reactions: reactions.value as RoomInfo['reactions'], mentionAll: mention.value as RoomInfo['mention_all'] }) }
-      if (all.slowModeS !== info.slow_mode_s || (owner && (all.reactions !== info.reactions || all.mentionAll !== info.mention_all))) await room.configure(all)
+      const [called, about] = [name.value.trim(), topic.value.trim()]
+      if (called !== (info.name ?? '') || about !== info.topic) await room.update({ ...(called !== '' && { name: called }), topic: about })
+      // Only what is another now: each of them has rights of its own.
+      const changes = {
+        ...(Number(slow.value) !== info.slow_mode_s && { slowModeS: Number(slow.value) }),
+        ...(reactions.value !== info.reactions && { reactions: reactions.value as RoomInfo['reactions'] }),
+        ...(mention.value !== info.mention_all && { mentionAll: mention.value as RoomInfo['mention_all'] }),
+      }
+      if (Object.keys(changes).length > 0) await room.configure(changes)
     },
   })
 }

@@ -3,7 +3,7 @@
 import type { ListedRoom } from '@hubbub/client'
 import { make, named } from '../../dom.js'
 import type { App } from '../app.js'
-import { show } from '../over/dialog.js'
+import { AS_TYPED, show } from '../over/dialog.js'
 import { sign } from '../sign.js'
 
 const MOST = 12
@@ -12,7 +12,9 @@ export function switchRoom(app: App): void {
   if (document.querySelector('dialog.switch') !== null) return
   const input = make('input', {
     label: 'Find a room', testid: 'switch-input',
-    is: { placeholder: 'Find a room', autocomplete: 'off', spellcheck: 'false', role: 'combobox', 'aria-controls': 'switch-list', 'aria-expanded': 'true', 'aria-autocomplete': 'list' },
+    is: {
+      ...AS_TYPED, placeholder: 'Find a room', role: 'combobox', 'aria-controls': 'switch-list', 'aria-expanded': 'true', 'aria-autocomplete': 'list',
+    },
   })
   const list = make('ul', { testid: 'switch-list', label: 'Rooms', is: { role: 'listbox', id: 'switch-list' } })
   const dialog = make('dialog', { class: 'switch', testid: 'dialog-switch', label: 'Find a room' }, make('div', { class: 'body' }, input, list))
@@ -28,8 +30,8 @@ export function switchRoom(app: App): void {
     list.replaceChildren(...found.map((room, index) => {
       const facts = [room.mentions > 0 ? `@${room.mentions}` : '', room.unread > 0 ? `${room.unread} new` : ''].filter((fact) => fact !== '')
       return make('li', {
-        testid: 'switch-option', data: { channel: room.channel }, is: { role: 'option', id: `switch-${index}`, 'aria-selected': String(index === at) },
-        click: () => go(room),
+        testid: 'switch-option', data: { channel: room.channel }, click: () => go(room),
+        is: { role: 'option', id: `switch-${index}`, 'aria-selected': String(index === at) },
       }, sign(room.room.kind), named(app.titles.of(room.room)), make('span', { class: 'note', text: facts.join(' · ') }))
     }))
     if (found.length === 0) input.removeAttribute('aria-activedescendant')

@@ -21,7 +21,8 @@ export function ask({ title, id, body, confirm, grave = false, submit }: Questio
   const dialog = make('dialog', { testid: `dialog-${id}`, is: { 'aria-labelledby': name } })
   const problem = make('p', { class: 'problem', testid: 'dialog-problem', is: { role: 'alert' } })
   problem.hidden = true
-  const cancel = make('button', { text: confirm === undefined ? 'Close' : 'Cancel', testid: 'dialog-cancel', is: { type: 'button' }, click: () => dialog.close() })
+  const leave = confirm === undefined ? 'Close' : 'Cancel'
+  const cancel = make('button', { text: leave, testid: 'dialog-cancel', is: { type: 'button' }, click: () => dialog.close() })
   const actions = make('div', { class: 'actions' }, cancel)
   if (confirm !== undefined) actions.append(make('button', { text: confirm, class: grave ? 'grave' : 'primary', testid: 'dialog-confirm' }))
   const form = make('form', {}, make('h2', { text: title, is: { id: name } }), ...body, problem, actions)
@@ -53,6 +54,9 @@ export function show(dialog: HTMLDialogElement): () => void {
   dialog.showModal()
   return () => dialog.close()
 }
+
+/** For fields of names: they are no words of a language. */
+export const AS_TYPED = { autocapitalize: 'off', autocomplete: 'off', spellcheck: 'false' } as const
 
 let fields = 0
 

@@ -17,7 +17,8 @@ export function openPicker(anchor: HTMLElement, picked: (emoji: string) => void)
   }
   const grid = make('div', { class: 'grid' }, ...FEW.map(([emoji, name]) =>
     make('button', { text: emoji, label: name, testid: 'emoji', data: { emoji }, is: { type: 'button' }, click: () => choose(emoji) })))
-  const input = make('input', { testid: 'emoji-input', label: 'Another reaction', is: { placeholder: 'Another…', autocomplete: 'off', maxlength: '32' } })
+  const free = { placeholder: 'Another…', autocomplete: 'off', maxlength: '32' }
+  const input = make('input', { testid: 'emoji-input', label: 'Another reaction', is: free })
   const form = make('form', {}, input, make('button', { text: 'React', class: 'primary', testid: 'emoji-button' }))
   form.onsubmit = (event) => {
     event.preventDefault()

@@ -5,9 +5,12 @@ import { make, named } from '../../dom.js'
 import { Keyed, once } from '../../keyed.js'
 import type { App, Panel } from '../app.js'
 import { clock } from '../words/clock.js'
+import { reportsPanel } from './reports.js'
 import { hit, step } from './search.js'
 
-const DID: Record<string, string> = { mention: 'mentioned you in', reply: 'replied to you in', invitation: 'invited you to', report: 'reported something in' }
+const DID: Record<string, string> = {
+  mention: 'mentioned you in', reply: 'replied to you in', invitation: 'invited you to', report: 'reported something in',
+}
 const HOUR_MS = 3_600_000
 
 export function inboxPanel(app: App): Panel {
@@ -21,7 +24,8 @@ export function inboxPanel(app: App): Panel {
   const disturb = (): boolean => inbox.dndUntil === null || inbox.dndUntil < Date.now()
   const more = make('button', { class: 'text', text: 'Show older', testid: 'inbox-more', click: () => app.attempt(inbox.loadBefore()) })
   const draw = (): void => {
-    keyed.draw(inbox.notices.map((notice) => ({ id: notice.id, shows: [notice, app.rooms.get(notice.channel ?? '')?.me.state], make: () => line(app, notice) })))
+    const state = ({ channel = '' }: Notice): unknown => app.rooms.get(channel)?.me.state
+    keyed.draw(inbox.notices.map((notice) => ({ id: notice.id, shows: [notice, state(notice)], make: () => line(app, notice) })))
     note.textContent = 'Nothing here yet: mentions, replies and invitations come to this place.'
     note.hidden = inbox.notices.length > 0
     all.hidden = inbox.unread === 0
@@ -38,13 +42,14 @@ export function inboxPanel(app: App): Panel {
 function line(app: App, notice: Notice): HTMLElement {
   const { id, channel = '', message, from, text = '', what, time, read, data } = notice
   const thread = (data as { thread?: string } | undefined)?.thread
-  const words = text === '' ? [] : [make('p', { text, is: { dir: 'auto' } })]
-  const target = what === 'report' ? undefined : message
-  const button = channel === '' ? plain(notice, words) : hit(app, { channel, message: target, thread, from, time, did: DID[what] }, ...words)
+  // The name of the room is said already.
+  const words = text === '' || what === 'invitation' ? [] : [make('p', { text, is: { dir: 'auto' } })]
+  const button = channel === '' ? plain(notice, words) : hit(app, { channel, message, thread, from, time, did: DID[what] }, ...words)
   button.dataset.what = what
   button.toggleAttribute('data-unread', !read)
   button.addEventListener('click', () => {
     if (!read) app.attempt(app.rooms.inbox.read(id))
+    if (what === 'report' && app.room?.channel === channel) app.show(reportsPanel(app, app.room))
   })
   const item = make('li', { testid: 'notice', data: { what, ...(!read && { unread: 'true' }) } }, button)
   if (what === 'invitation' && app.rooms.get(channel)?.me.state === 'invited') item.append(invited(app, channel))

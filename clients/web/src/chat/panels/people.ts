@@ -8,17 +8,18 @@ import { invite, memberChoices } from '../dialogs/moderate.js'
 import { face } from '../face.js'
 import { openMenu } from '../over/menu.js'
 import { joined, mayInvite } from '../rights.js'
-import { sign } from '../sign.js'
+import { iconButton, sign } from '../sign.js'
 import { until } from '../words/clock.js'
 
-const GROUPS = ['Here now', 'Others', 'Invited'] as const
-type Group = (typeof GROUPS)[number]
+type Group = 'here' | 'others' | 'invited'
+
+const GROUPS: Record<Group, string> = { here: 'Here now', others: 'Others', invited: 'Invited' }
 
 export function peoplePanel(app: App, room: Room): Panel {
   const note = make('p', { class: 'quiet note', testid: 'people-note' })
-  const lists = GROUPS.map((group) => {
-    const title = make('h3', { text: group })
-    const list = make('ul', { class: group === 'Here now' ? 'persons here' : 'persons', testid: `people-${group.split(' ')[0]?.toLowerCase()}`, label: group })
+  const lists = (Object.keys(GROUPS) as Group[]).map((group) => {
+    const title = make('h3', { text: GROUPS[group] })
+    const list = make('ul', { class: `persons ${group}`, testid: `people-${group}`, label: GROUPS[group] })
     return { group, title, keyed: new Keyed(list), list }
   })
   const more = make('button', { class: 'text', text: 'Show more', testid: 'people-more' })
@@ -52,7 +53,7 @@ function people(room: Room): { member: Member; group: Group }[] {
   for (const user of here) {
     if (!known.has(user)) known.set(user, { user, role: 'member', state: 'joined', since: 0, muted_until: null })
   }
-  const group = ({ user, state }: Member): Group => (state === 'invited' ? 'Invited' : here.has(user) ? 'Here now' : 'Others')
+  const group = ({ user, state }: Member): Group => (state === 'invited' ? 'invited' : here.has(user) ? 'here' : 'others')
   return [...known.values()].sort((a, b) => a.user.localeCompare(b.user)).map((member) => ({ member, group: group(member) }))
 }
 
@@ -65,9 +66,10 @@ function line(app: App, room: Room, member: Member, group: Group): Line {
     make: () => {
       const facts = [role === 'member' ? '' : role, isMuted ? `muted${mutedUntil(muted)}` : ''].filter((fact) => fact !== '')
       const item = make('li', { testid: 'person', data: { user, role, ...(isMuted && { muted: 'true' }) } },
-        face(user, 'small'), named(user === app.user ? `${user} (you)` : user, { class: 'who' }), make('span', { class: 'role', text: facts.join(', ') }))
+        face(user, 'small'), named(user === app.user ? `${user} (you)` : user, { class: 'who' }),
+        make('span', { class: 'role', text: facts.join(', ') }))
       if (user === app.user) return item
-      const button = make('button', { class: 'icon', label: `What to do with ${user}`, testid: 'person-menu', is: { 'aria-haspopup': 'menu' } }, sign('more'))
+      const button = iconButton('more', `What to do with ${user}`, 'person-menu', { 'aria-haspopup': 'menu' })
       button.onclick = () => openMenu(user, memberChoices(app, room, room.members.find((one) => one.user === user) ?? member), button)
       item.append(button)
       return item

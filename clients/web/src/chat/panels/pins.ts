@@ -6,7 +6,7 @@ import { Keyed, once } from '../../keyed.js'
 import type { App, Panel } from '../app.js'
 import { said } from '../conversation/said.js'
 import { mayPin } from '../rights.js'
-import { hit, step } from './search.js'
+import { hit, placeOf, step } from './search.js'
 
 export function pinsPanel(app: App, room: Room): Panel {
   const list = make('ol', { testid: 'pins' })
@@ -35,7 +35,7 @@ function pin(app: App, room: Room, message: RoomMessage): HTMLElement {
   const text = said(message.text, message.entities, app.user)
   // A button holds no links: what it shows is the text alone.
   text.replaceChildren(text.textContent ?? '')
-  const line = make('li', { testid: 'pin' }, hit(app, { channel: room.channel, message: message.id, thread: message.thread, from: message.from, time: message.time }, text))
+  const line = make('li', { testid: 'pin' }, hit(app, placeOf(room.channel, message), text))
   if (room.room !== undefined && mayPin(room.room, room.me)) {
     line.append(make('button', { class: 'text', text: 'Unpin', testid: 'unpin', click: () => app.attempt(room.pin(message.id, false)) }))
   }

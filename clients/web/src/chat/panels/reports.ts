@@ -30,13 +30,19 @@ export function reportsPanel(app: App, room: Room): Panel {
 function line(app: App, room: Room, report: Report, done: () => void): HTMLElement {
   const { by, author, text, reason, time, message } = report
   const item = make('li', { class: 'invitation', testid: 'report', data: { message } },
-    make('p', {}, make('strong', {}, named(by ?? 'a service')), ` · ${shortTime(time, Date.now())}`), make('p', { text: reason, is: { dir: 'auto' } }),
+    make('p', {}, make('strong', {}, named(by ?? 'a service')), ` · ${shortTime(time, Date.now())}`),
+    make('p', { text: reason, is: { dir: 'auto' } }),
     make('p', { class: 'quiet' }, named(author ?? 'a service'), ': ', named(text.slice(0, 300))))
   const show = make('button', { text: 'Show', testid: 'report-show', click: () => app.go(room.channel, { message }) })
-  const resolve = (action: (typeof ACTIONS)[number][0]): void => app.attempt(room.resolve(report.id, action).then(() => {
+  const resolve = async (action: (typeof ACTIONS)[number][0]): Promise<void> => {
+    // Done first, and twice is no more than once: what is closed has surely happened.
+    if (action === 'deleted') await room.delete(message)
+    if (action === 'banned' && author !== null) await room.ban(author, { reason })
+    await room.resolve(report.id, action)
     item.remove()
     done()
-  }))
-  item.append(make('div', { class: 'choices' }, show, ...ACTIONS.map(([action, text]) => make('button', { text, testid: `resolve-${action}`, click: () => resolve(action) }))))
+  }
+  const ways = ACTIONS.map(([action, text]) => make('button', { text, testid: `resolve-${action}`, click: () => app.attempt(resolve(action)) }))
+  item.append(make('div', { class: 'choices' }, show, ...ways))
   return item
 }

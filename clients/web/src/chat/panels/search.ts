@@ -1,14 +1,16 @@
 // The panel of search: in this room or in all, best first; a hit leads to its message.
 
-import type { SearchHit } from '@hubbub/client'
+import type { RoomMessage, SearchHit } from '@hubbub/client'
 import { make, named } from '../../dom.js'
 import type { App, Panel } from '../app.js'
 import { shortTime } from '../words/clock.js'
 import { stretches } from '../words/runs.js'
 
 export function searchPanel(app: App): Panel {
-  const input = make('input', { testid: 'search-input', label: 'Search messages', is: { type: 'search', placeholder: 'Search messages', maxlength: '200' } })
-  const where = make('select', { testid: 'search-where', label: 'Where to search' }, make('option', { text: 'This room', is: { value: 'room' } }), make('option', { text: 'All rooms', is: { value: 'all' } }))
+  const words = { type: 'search', placeholder: 'Search messages', maxlength: '200' }
+  const input = make('input', { testid: 'search-input', label: 'Search messages', is: words })
+  const places = [make('option', { text: 'This room', is: { value: 'room' } }), make('option', { text: 'All rooms', is: { value: 'all' } })]
+  const where = make('select', { testid: 'search-where', label: 'Where to search' }, ...places)
   const form = make('form', { class: 'line' }, input, where)
   const note = make('p', { class: 'quiet note', testid: 'search-note', text: 'Finds words in the rooms that you are in.', is: { role: 'status' } })
   const list = make('ol', { testid: 'search-hits' })
@@ -46,8 +48,8 @@ export function searchPanel(app: App): Panel {
 }
 
 function hitElement(app: App, { channel, message, highlights }: SearchHit): HTMLElement {
-  const text = make('p', { is: { dir: 'auto' } }, ...stretches(message.text, highlights).map(({ text, found }) => (found ? make('mark', { text }) : text)))
-  return hit(app, { channel, message: message.id, thread: message.thread, from: message.from, time: message.time }, text)
+  const parts = stretches(message.text, highlights).map(({ text, found }) => (found ? make('mark', { text }) : text))
+  return hit(app, placeOf(channel, message), make('p', { is: { dir: 'auto' } }, ...parts))
 }
 
 export interface Place {
@@ -60,13 +62,16 @@ export interface Place {
   did?: string | undefined
 }
 
+export const placeOf = (channel: string, { id, thread, from, time }: RoomMessage): Place => ({ channel, message: id, thread, from, time })
+
 /** A line that leads to a message: who, where, when, and what. */
 export function hit(app: App, { channel, message, thread, from, time, did = 'in' }: Place, ...what: Node[]): HTMLButtonElement {
   const listed = app.rooms.get(channel)
   const room = listed === undefined ? channel : app.titles.of(listed.room)
-  const now = Date.now()
-  return make('button', { class: 'hit', testid: 'hit', data: { channel, ...(message && { message }) }, click: () => app.go(channel, { message, thread }) },
-    make('span', { class: 'from' }, make('strong', {}, named(from ?? 'Hubbub')), ` ${did} `, named(room), make('time', { text: shortTime(time, now) })), ...what)
+  const when = make('time', { text: shortTime(time, Date.now()) })
+  const head = make('span', { class: 'from' }, make('strong', {}, named(from ?? 'Hubbub')), ` ${did} `, named(room), when)
+  const data = { channel, ...(message && { message }) }
+  return make('button', { class: 'hit', testid: 'hit', data, click: () => app.go(channel, { message, thread }) }, head, ...what)
 }
 
 /** Arrows go from one to the next. */

@@ -10,15 +10,16 @@ import { sign } from '../sign.js'
 export function threadPanel(app: App, room: Room, id: string, message: string | undefined): Panel {
   const thread = room.thread(id)
   const root = (): ShownMessage | undefined => room.messages.find((one) => one.id === id) ?? thread.root
-  const follow = make('button', { class: 'text', testid: 'follow-button' }, sign('bell'))
+  const follow = make('button', { class: 'text', testid: 'follow-button' })
   follow.onclick = () => app.attempt(thread.follow(thread.following !== true))
   const talk = new Talk({
     app, room, conversation: thread, label: 'Messages of the thread', placeholder: 'Reply in thread', place: `${room.channel} ${id}`,
-    root, empty: () => '',
+    root, empty: () => '', gone: () => false,
   })
   const draw = (): void => {
     follow.hidden = thread.following === undefined
-    follow.textContent = thread.following === true ? 'Following – stop' : 'Follow this thread'
+    follow.setAttribute('aria-pressed', String(thread.following === true))
+    follow.replaceChildren(sign('bell'), thread.following === true ? 'Following' : 'Follow')
   }
   const off = thread.on('change', once(draw))
   draw()

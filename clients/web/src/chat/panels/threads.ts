@@ -3,6 +3,7 @@
 import type { ThreadEntry } from '@hubbub/client'
 import { make } from '../../dom.js'
 import type { App, Panel } from '../app.js'
+import { answers } from '../conversation/message.js'
 import { hit, step } from './search.js'
 
 export function threadsPanel(app: App): Panel {
@@ -25,9 +26,10 @@ export function threadsPanel(app: App): Panel {
 
 function line(app: App, { channel, thread, unread, mentions }: ThreadEntry): HTMLElement {
   const text = thread.deleted ? 'Message deleted' : thread.text
-  const facts = [`${thread.replies} ${thread.replies === 1 ? 'reply' : 'replies'}`, unread > 0 ? `${unread} new` : '', mentions > 0 ? `${mentions} to you` : '']
+  const facts = [answers(thread.replies), unread > 0 ? `${unread} new` : '', mentions > 0 ? `${mentions} to you` : '']
   const about = make('span', { class: 'quiet', text: facts.filter((fact) => fact !== '').join(' · ') })
-  const button = hit(app, { channel, thread: thread.id, from: thread.from, time: thread.replied ?? thread.time }, make('p', { text, is: { dir: 'auto' } }), about)
+  const place = { channel, thread: thread.id, from: thread.from, time: thread.replied ?? thread.time }
+  const button = hit(app, place, make('p', { text, is: { dir: 'auto' } }), about)
   button.toggleAttribute('data-unread', unread > 0)
   return make('li', { testid: 'thread-entry', data: { thread: thread.id, unread: String(unread) } }, button)
 }

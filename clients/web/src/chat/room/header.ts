@@ -6,7 +6,7 @@ import { same } from '../../keyed.js'
 import type { App, Panel } from '../app.js'
 import { roomChoices } from '../dialogs/room-menu.js'
 import { openMenu } from '../over/menu.js'
-import { type SignName, sign } from '../sign.js'
+import { iconButton, type SignName, sign } from '../sign.js'
 
 export interface HeaderEvents {
   side(): void
@@ -30,16 +30,17 @@ export class Header {
     this.#app = app
     this.#room = room
     const button = (id: Panel['id'], name: SignName, label: string): HTMLButtonElement => {
-      const one = make('button', { class: 'icon', testid: `${id}-button`, label, is: { title: label, 'aria-pressed': 'false' } }, sign(name))
+      const one = iconButton(name, label, `${id}-button`, { 'aria-pressed': 'false' })
       one.onclick = () => events.panel(id)
       return one
     }
     this.#pins = button('pins', 'pin', 'Pinned messages')
     this.#people = button('people', 'people', 'People')
     this.#buttons = new Map([['search', button('search', 'search', 'Search')], ['pins', this.#pins], ['people', this.#people]])
-    const side = make('button', { class: 'icon only-small', testid: 'side-button', label: 'Rooms', is: { 'aria-controls': 'side', 'aria-expanded': 'false', id: 'side-button' } }, sign('menu'))
+    const side = iconButton('menu', 'Rooms', 'side-button', { id: 'side-button', 'aria-controls': 'side', 'aria-expanded': 'false' })
+    side.classList.add('only-small')
     side.onclick = () => events.side()
-    const more = make('button', { class: 'icon', testid: 'room-menu-button', label: 'Room menu', is: { 'aria-haspopup': 'menu', title: 'Room menu' } }, sign('more'))
+    const more = iconButton('more', 'Room menu', 'room-menu-button', { 'aria-haspopup': 'menu' })
     more.onclick = () => openMenu('Room', roomChoices(app, room), more)
     bar.replaceChildren(side, this.#title, ...this.#buttons.values(), more)
   }
@@ -59,7 +60,8 @@ export class Header {
     const kind = make('span', { label: KINDS[info.kind], is: { role: 'img', title: KINDS[info.kind] } }, sign(info.kind))
     const heading = make('h1', {}, kind, named(title, { testid: 'room-name' }))
     if (info.archived) heading.append(make('span', { class: 'badge calm', text: 'archived' }))
-    this.#title.replaceChildren(heading, ...(info.topic === '' ? [] : [named(info.topic, { class: 'topic', testid: 'room-topic', is: { title: info.topic } })]))
+    const topic = named(info.topic, { class: 'topic', testid: 'room-topic', is: { title: info.topic } })
+    this.#title.replaceChildren(heading, ...(info.topic === '' ? [] : [topic]))
     document.title = `${title} · Hubbub`
     this.#pins.hidden = info.pins.length === 0
     this.#pins.replaceChildren(sign('pin'), make('span', { text: String(info.pins.length) }))

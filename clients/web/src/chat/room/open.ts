@@ -15,6 +15,8 @@ export class OpenRoom {
   readonly #header: Header
   readonly #off: () => void
   #members = false
+  /** It was in the list of one's rooms. */
+  #listed = false
 
   constructor(app: App, channel: string, events: HeaderEvents) {
     this.#app = app
@@ -22,7 +24,7 @@ export class OpenRoom {
     this.room = room
     this.#header = new Header(byId('bar'), app, room, events)
     this.talk = new Talk({
-      app, room, conversation: room, label: 'Messages', placeholder: 'Write a message', place: channel,
+      app, room, gone: () => this.gone, conversation: room, label: 'Messages', placeholder: 'Write a message', place: channel,
       empty: () => 'Nothing has been said here yet. Say hello!',
       opening: () => `This is the beginning of ${room.room === undefined ? channel : app.titles.of(room.room)}.`,
     })
@@ -31,8 +33,15 @@ export class OpenRoom {
     this.draw()
   }
 
+  /** Whether one was in the room, and is no longer. */
+  get gone(): boolean {
+    return this.#listed && joined(this.room.me) && this.#app.rooms.get(this.room.channel) === undefined
+  }
+
   draw(): void {
+    this.#listed ||= this.#app.rooms.get(this.room.channel) !== undefined
     this.#header.draw()
+    if (this.#listed) this.talk.draw()
     // Names to mention and marks of reading need the members: the first page of them, once one is one of them.
     if (this.#members || !joined(this.room.me)) return
     this.#members = true

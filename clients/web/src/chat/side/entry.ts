@@ -1,6 +1,6 @@
 // One room in the list: what kind, what it is called, what was said last, and what is unread.
 
-import type { ListedRoom } from '@hubbub/client'
+import type { ListedRoom, RoomKind } from '@hubbub/client'
 import { make, named } from '../../dom.js'
 import type { Line } from '../../keyed.js'
 import type { App } from '../app.js'
@@ -19,22 +19,26 @@ export function entry(app: App, listed: ListedRoom, current: boolean): Line {
     id: channel,
     shows: [title, partner, room.kind, room.archived, last?.id, last?.text, last?.deleted, time, fresh, mentions, me.notify, current],
     make: () => {
-      const kind = partner === undefined ? make('span', { class: 'mark' }, sign(room.kind)) : face(partner)
-      const words = make('span', { class: 'words' }, make('div', { class: 'name' }, named(title)), snippet(listed, app.user))
       const badges = make('span', { class: 'badges' })
-      if (mentions > 0 && !current) badges.append(make('span', { class: 'badge mentions', testid: 'mention-badge', text: `@${mentions}`, is: { 'aria-hidden': 'true' } }))
-      if (fresh > 0) badges.append(make('span', { class: me.notify === 'none' ? 'badge calm' : 'badge', testid: 'unread-badge', text: count(fresh), is: { 'aria-hidden': 'true' } }))
-      const said = [title, KINDS[room.kind], fresh > 0 ? `${fresh} new` : '', mentions > 0 && !current ? `${mentions} to you` : ''].filter((fact) => fact !== '').join(', ')
-      const button = make('button', {
-        class: 'entry', testid: 'room-entry', label: said, data: { channel, kind: room.kind, ...(fresh > 0 && { unread: String(fresh) }), ...(mentions > 0 && { mentions: String(mentions) }) },
-        is: { 'aria-current': current ? 'page' : undefined }, click: () => app.go(channel),
-      }, kind, words, make('span', { class: 'ends' }, make('time', { text: time }), badges))
-      return make('li', {}, button)
+      if (mentions > 0 && !current) badges.append(badge('mentions', 'mention-badge', `@${mentions}`, ' to you'))
+      if (fresh > 0) badges.append(badge(me.notify === 'none' ? 'calm' : '', 'unread-badge', count(fresh), ' new'))
+      const data = { channel, kind: room.kind, ...(fresh > 0 && { unread: String(fresh) }), ...(mentions > 0 && { mentions: String(mentions) }) }
+      return make('li', {}, make('button', {
+        class: 'entry', testid: 'room-entry', data, is: { 'aria-current': current ? 'page' : undefined }, click: () => app.go(channel),
+      },
+      partner === undefined ? mark(room.kind) : face(partner),
+      make('span', { class: 'words' }, make('div', { class: 'name' }, named(title)), snippet(listed, app.user)),
+      make('span', { class: 'ends' }, make('time', { text: time }), badges)))
     },
   }
 }
 
-const KINDS = { public: 'public', private: 'private', direct: 'direct', announcement: 'announcements' } as const
+const mark = (kind: RoomKind): HTMLElement => make('span', { class: 'mark' }, sign(kind), make('span', { class: 'hidden', text: KINDS[kind] }))
+
+const badge = (look: string, testid: string, text: string, words: string): HTMLElement =>
+  make('span', { class: `badge ${look}`, testid, text }, make('span', { class: 'hidden', text: words }))
+
+const KINDS = { public: 'Public: ', private: 'Private: ', direct: 'Direct: ', announcement: 'Announcements: ' } as const
 
 export const count = (of: number): string => (of > 99 ? '99+' : String(of))
 

@@ -6,6 +6,7 @@ import type { ListedRoom } from '@hubbub/client'
 const moved = ({ last, room, me }: ListedRoom): number => last?.time ?? Math.max(room.created, me.since)
 
 export function ordered(rooms: readonly ListedRoom[]): { invitations: ListedRoom[]; joined: ListedRoom[] } {
-  const byTime = rooms.toSorted((a, b) => Number(a.room.archived) - Number(b.room.archived) || moved(b) - moved(a) || a.channel.localeCompare(b.channel))
+  const shut = (one: ListedRoom): number => Number(one.room.archived)
+  const byTime = rooms.toSorted((a, b) => shut(a) - shut(b) || moved(b) - moved(a) || a.channel.localeCompare(b.channel))
   return { invitations: byTime.filter(({ me }) => me.state === 'invited'), joined: byTime.filter(({ me }) => me.state === 'joined') }
 }

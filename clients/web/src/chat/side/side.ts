@@ -49,8 +49,7 @@ export class Side {
     this.#rooms.draw(joined.map((one) => entry(this.#app, one, one.channel === room?.channel)))
     const { unread } = rooms.inbox
     this.#inbox.hidden = unread === 0
-    this.#inbox.textContent = count(unread)
-    byId('inbox-button').setAttribute('aria-label', unread === 0 ? 'Inbox' : `Inbox, ${unread} new`)
+    this.#inbox.replaceChildren(count(unread), make('span', { class: 'hidden', text: ' new' }))
     for (const id of ['inbox', 'threads']) byId(`${id}-button`).setAttribute('aria-pressed', String(shown === id))
   }
 
@@ -59,7 +58,8 @@ export class Side {
     return {
       id: channel,
       shows: [title, room.kind],
-      make: () => make('li', { class: 'invitation', testid: 'invitation', data: { channel } }, make('p', {}, make('strong', {}, named(title))), invited(this.#app, channel)),
+      make: () => make('li', { class: 'invitation', testid: 'invitation', data: { channel } },
+        make('p', {}, make('strong', {}, named(title))), invited(this.#app, channel)),
     }
   }
 }

@@ -14,6 +14,9 @@ const SOON = new Intl.DateTimeFormat([], { day: 'numeric', month: 'short', hour:
 
 export const clock = (time: number): string => CLOCK.format(time)
 
+/** Without the half of the day, where there is no room for it. */
+export const shortClock = (time: number): string => clock(time).replace(/\s?[ap]\.?m\.?$/i, '')
+
 const dayOf = (time: number): number => new Date(time).setHours(0, 0, 0, 0)
 
 export const sameDay = (a: number, b: number): boolean => dayOf(a) === dayOf(b)

@@ -2,7 +2,6 @@
 
 mod beside;
 mod chat_audit;
-mod chat_scale;
 mod cross_node;
 mod durable_rate;
 mod fanout;
@@ -36,7 +35,6 @@ use crate::report::Report;
 use crate::token::TokenMaker;
 
 pub use chat_audit::ChatAuditArgs;
-pub use chat_scale::ChatScaleArgs;
 pub use cross_node::CrossNodeArgs;
 pub use durable_rate::DurableRateArgs;
 pub use fanout::FanoutArgs;
@@ -80,8 +78,6 @@ pub enum Scenario {
     Storm(StormArgs),
     /// Messages into rooms through a fleet, every event and every counter of every member audited.
     ChatAudit(ChatAuditArgs),
-    /// A room of very many messages and very many rooms: how soon a user is answered.
-    ChatScale(ChatScaleArgs),
     /// What a delivery and a connection cost when a fleet grows.
     Growth(GrowthArgs),
 }
@@ -103,7 +99,6 @@ impl Scenario {
             Self::Ingest(args) => args.run(),
             Self::Storm(args) => args.run(),
             Self::ChatAudit(args) => args.run(),
-            Self::ChatScale(args) => args.run(),
             Self::Growth(args) => args.run(),
         }
     }

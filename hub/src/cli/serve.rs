@@ -8,6 +8,7 @@ use std::sync::Arc;
 use hubbub_persistence::Store;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use rand::RngExt;
+use tokio::runtime::{Builder, LocalOptions};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::sources::SourceArgs;
@@ -27,6 +28,9 @@ use crate::rate::redis::RedisRates;
 use crate::redis::{self, Redis};
 use crate::rooms::platform::Platforms;
 use crate::telemetry;
+
+/// On so many cores one thread does everything.
+const FEW_CORES: usize = 2;
 
 /// Arguments of `hubbub serve`.
 #[derive(clap::Args, Debug)]
@@ -67,13 +71,24 @@ pub(super) fn run(args: &Args) -> Done {
     let metrics = metrics.and_then(PrometheusBuilder::install_recorder);
     let metrics = metrics.map_err(|error| CliError::Refused(format!("metrics can not be kept: {error}")))?;
     telemetry::describe();
-    let mut builder = tokio::runtime::Builder::new_multi_thread();
-    let runtime = builder.worker_threads(shared_threads(&config.node)).thread_name("shared").enable_all().build();
-    let runtime = runtime.map_err(CliError::Runtime)?;
-    let done = runtime.block_on(serve(args, config, metrics));
-    // Whoever is still at something, such as a name that nobody resolves, is not waited for.
-    runtime.shutdown_background();
-    done
+    // Whoever is still at something at the end, such as a name that nobody resolves, is not waited for.
+    match Threads::of(&config.node, cores()).shared {
+        0 => {
+            let mut builder = Builder::new_current_thread();
+            let runtime = builder.enable_all().build_local(LocalOptions::default()).map_err(CliError::Runtime)?;
+            let done = runtime.block_on(serve(args, config, metrics));
+            runtime.shutdown_background();
+            done
+        }
+        shared => {
+            let mut builder = Builder::new_multi_thread();
+            let runtime = builder.worker_threads(shared).thread_name("shared").enable_all().build();
+            let runtime = runtime.map_err(CliError::Runtime)?;
+            let done = runtime.block_on(serve(args, config, metrics));
+            runtime.shutdown_background();
+            done
+        }
+    }
 }
 
 /// Runs the node until SIGTERM or SIGINT.
@@ -134,11 +149,13 @@ async fn start(config: Config, metrics: PrometheusHandle) -> Result<(Node, Owner
         let Err(error) = fetching.keep_keys_fresh().await;
         tracing::error!(%error, "keys of token issuers can not be fetched");
     });
+    let threads = Threads::of(&config.node, cores());
     let node = Node::start(Settings {
         name: config.node.name.as_str().into(),
         public: config.listen.public,
         internal: config.listen.internal,
-        shards: shard_count(&config.node),
+        shards: threads.shards,
+        shard_here: threads.shared == 0,
         limits: config.limits.clone(),
         store,
         records,
@@ -190,14 +207,25 @@ fn rates_over(carrier: &Carrier, rates: Rates) -> Rates {
     }
 }
 
-/// One for four cores. Few: each more makes the others wake it, which costs more than it takes off them.
-fn shared_threads(node: &NodeSettings) -> usize {
-    if node.shared_threads > 0 { node.shared_threads } else { cores().div_ceil(4) }
+/// How the cores are shared out.
+struct Threads {
+    shards: usize,
+    /// Beside the shards. None: the first shard's thread does their work too.
+    shared: usize,
 }
 
-/// The rest of the cores: threads that take turns on a core wake and move each other's work.
-fn shard_count(node: &NodeSettings) -> usize {
-    if node.shards > 0 { node.shards } else { cores().saturating_sub(shared_threads(node)).max(1) }
+impl Threads {
+    /// Few shared ones: each more makes the others wake it, which costs more than it takes off them. On few cores even one
+    /// does. Shards have the rest: threads that take turns on a core move each other's work.
+    fn of(node: &NodeSettings, cores: usize) -> Self {
+        let shared = match node.shared_threads {
+            0 if cores <= FEW_CORES => 0,
+            0 => cores.div_ceil(4),
+            set => set,
+        };
+        let rest = if shared == 0 { 1 } else { cores.saturating_sub(shared).max(1) };
+        Self { shards: if node.shards > 0 { node.shards } else { rest }, shared }
+    }
 }
 
 fn cores() -> usize {

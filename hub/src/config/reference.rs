@@ -54,11 +54,15 @@ pub const GROUPS: &[Group] = &[
         intro: "What the node is.",
         keys: &[
             ("name", Text, "Its name, in logs and in `connected`."),
-            ("shards", Number, "How many shards, each a thread. 0: one for each core that `shared_threads` leaves."),
+            (
+                "shards",
+                Number,
+                "How many shards, each a thread. 0: one for each core that `shared_threads` leaves; one on two cores.",
+            ),
             (
                 "shared_threads",
                 Number,
-                "How many threads beside the shards: lanes, presence, the store's client, the internal API. 0: one for four cores.",
+                "How many threads beside the shards: lanes, presence, the store's client, the internal API. 0: one for four cores; none on two, where the first shard's thread does their work too.",
             ),
         ],
     },

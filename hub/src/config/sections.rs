@@ -42,10 +42,11 @@ impl Default for ListenSettings {
 pub struct NodeSettings {
     /// Its name, in logs and in `connected`. Default `hubbub`.
     pub name: String,
-    /// How many shards, each a thread. Default 0: one for each core that is not taken by `shared_threads`.
+    /// How many shards, each a thread. Default 0: one for each core that is not taken by `shared_threads`; on one or two
+    /// cores one.
     pub shards: usize,
     /// How many threads beside the shards: lanes, presence, the store's client, the internal API. Default 0: one for four
-    /// cores.
+    /// cores; on one or two cores none, the first shard's thread does their work too.
     pub shared_threads: usize,
 }
 

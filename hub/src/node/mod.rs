@@ -1,6 +1,7 @@
 //! A node, put together: settings in, listeners and threads out, and its orderly end.
 //!
-//! The shards have a thread each; lanes, presence, store and internal API share the runtime that calls [`Node::start`].
+//! The shards have a thread each; lanes, presence, store and internal API share the runtime that calls [`Node::start`]. On
+//! few cores one thread has all of it.
 
 mod backbone;
 mod housekeeping;
@@ -72,6 +73,8 @@ pub struct Settings {
     pub internal: SocketAddr,
     /// How many shards.
     pub shards: usize,
+    /// Whether the first of them runs on the thread that starts the node, whose runtime must be a local one.
+    pub shard_here: bool,
     /// The bounds.
     pub limits: Limits,
     /// What is remembered.
@@ -129,6 +132,7 @@ pub struct Node {
     entry: Arc<Public>,
     gatekeeper: Arc<Gatekeeper>,
     shards: Arc<[Mailbox]>,
+    shard_here: Option<tokio::task::JoinHandle<()>>,
     threads: Vec<JoinHandle<()>>,
     closing: watch::Sender<bool>,
     ended: watch::Sender<bool>,
@@ -233,7 +237,7 @@ impl Node {
 
         let (closing, ended) = (watch::Sender::new(false), watch::Sender::new(false));
         let handshakes = Gatekeeper::new(handshake_bounds(), clock.now_ms());
-        let seeds = listeners.into_iter().zip(readers).enumerate().map(
+        let mut seeds = listeners.into_iter().zip(readers).enumerate().map(
             |(index, (listener, mailbox)): (usize, (_, MailboxReader))| shards::Seed {
                 index,
                 listener,
@@ -245,10 +249,25 @@ impl Node {
                 ended: ended.subscribe(),
             },
         );
+        let shard_here =
+            settings.shard_here.then(|| seeds.next()).flatten().map(|seed| tokio::task::spawn_local(shards::run(seed)));
         let threads = seeds.map(shards::start).collect::<io::Result<Vec<_>>>().map_err(StartError::Thread)?;
         let (drain_notice, drain) =
             (Duration::from_millis(limits.drain_notice_ms), Duration::from_millis(limits.drain_ms));
-        Ok(Self { public, internal, entry, gatekeeper, shards, threads, closing, ended, store, drain_notice, drain })
+        Ok(Self {
+            public,
+            internal,
+            entry,
+            gatekeeper,
+            shards,
+            shard_here,
+            threads,
+            closing,
+            ended,
+            store,
+            drain_notice,
+            drain,
+        })
     }
 
     /// Public channels of another tenant are read without a token from now on.
@@ -270,8 +289,11 @@ impl Node {
         self.tell_shards(|| Mail::Finish).await;
         self.wait_until_empty(deadline).await;
         self.ended.send_replace(true);
+        // A shard that panicked has said so already.
+        if let Some(shard) = self.shard_here {
+            let _ = shard.await;
+        }
         for thread in self.threads {
-            // A shard that panicked has said so already.
             let _ = thread.join();
         }
         self.store.close().await;

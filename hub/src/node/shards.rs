@@ -1,4 +1,4 @@
-//! The threads of the shards: each with a runtime of its own that nothing leaves.
+//! The threads of the shards: each with a local runtime that nothing of it leaves.
 
 use std::io;
 use std::net::TcpListener as StdListener;
@@ -44,7 +44,8 @@ pub(super) fn start(seed: Seed) -> io::Result<JoinHandle<()>> {
     })
 }
 
-async fn run(seed: Seed) {
+/// A shard on a local runtime, until the node ends.
+pub(super) async fn run(seed: Seed) {
     let Seed { index, listener, mailbox, interest, public, handshakes, closing, mut ended } = seed;
     let services = public.services.clone();
     let (clock, limits) = (services.clock.clone(), services.limits.clone());

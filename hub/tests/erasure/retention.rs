@@ -37,6 +37,7 @@ async fn node(folder: &std::path::Path, now: u64) -> Node {
         public: local,
         internal: local,
         shards: 1,
+        shard_here: false,
         limits: hubbub::limits::Limits { drain_ms: 100, ..config.limits.clone() },
         store: store.clone(),
         records: store,

@@ -9,7 +9,7 @@ use hubbub_persistence::records::{Acted, Records};
 use hubbub_protocol::channel::{ChannelKey, ChannelName, TenantId, UserId};
 use hubbub_protocol::frame::Scope;
 use hubbub_protocol::room::answer::Changed;
-use hubbub_protocol::room::op::{Access, Create, Typing};
+use hubbub_protocol::room::op::{Access, Create, Resolution, Typing};
 use hubbub_protocol::room::{Event, Op, RoomKind, RoomRequest};
 use hubbub_protocol::{Data, ErrorCode, Message, MessageId};
 use serde_json::json;
@@ -20,7 +20,7 @@ use super::actor::{Actor, Rank, Reach};
 use super::error::{RoomError, refusal};
 use super::people::run::JOBS;
 use super::platform::{Asked, Platforms};
-use super::questions::{Asking, Sight, data, newest_of, sees};
+use super::questions::{Asking, Sight, author_of, data, newest_of, sees};
 use super::rules;
 use crate::auth::Identity;
 use crate::auth::policy::Policy;
@@ -218,6 +218,11 @@ impl Rooms {
             if body.messages.is_empty() {
                 return Ok(unchanged());
             }
+        }
+        if let Op::Resolve(body) = &mut request.op
+            && (body.action, &body.user) == (Resolution::Banned, &None)
+        {
+            body.user = author_of(&self.asking(&actor), &home, &body.report).await?;
         }
         if request.op.access() == Access::Write {
             self.rates.take(&actor.tenant, actor.user.as_ref(), 1).await?;

@@ -318,3 +318,22 @@ per_user = true
 log = "none"
 allow = ["subscribe", "publish"]
 "#;
+
+/// Namespaces with rooms in them.
+pub(crate) const ROOMS: &str = r#"
+[namespaces.room]
+log = "durable"
+rooms = true
+
+[namespaces.user]
+log = "durable"
+per_user = true
+presence = true
+"#;
+
+/// Does something in rooms as a user of `acme`; answers the status and the body.
+pub(crate) async fn op(hub: &Hub, user: &str, op: &str, mut body: Value) -> (u16, Value) {
+    body["as"] = user.into();
+    let answer = hub.call_as(&api_key("acme", "k"), "POST", &format!("/v1/rooms/{op}"), Some(body)).await;
+    (answer.status, answer.json())
+}

@@ -10,6 +10,7 @@ mod a_broadcast_reaches_every_channel;
 
 mod a_notification_reaches_one_user;
 
+mod moderators_end_reports;
 mod the_platform_is_asked_and_told;
 
 mod channels_are_listed_in_pages;

@@ -13,18 +13,8 @@ use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 
-use super::harness::{Hub, SOON, api_key, sign, tenant_toml, token_secret};
+use super::harness::{Hub, ROOMS, SOON, api_key, op, sign, tenant_toml, token_secret};
 
-const NAMESPACES: &str = r#"
-[namespaces.room]
-log = "durable"
-rooms = true
-
-[namespaces.user]
-log = "durable"
-per_user = true
-presence = true
-"#;
 const SECRET: &str = "what the platform and the hub know";
 
 /// What came: the path, the signature, the key, the body.
@@ -96,14 +86,7 @@ async fn hub(platform: &Platform, on_failure: &str) -> Hub {
         ),
         1,
     );
-    Hub::configured(&format!("{NAMESPACES}{tenant}")).await
-}
-
-/// Does something as a user; answers the status and the body.
-async fn op(hub: &Hub, user: &str, op: &str, mut body: Value) -> (u16, Value) {
-    body["as"] = user.into();
-    let answer = hub.call_as(&api_key("acme", "k"), "POST", &format!("/v1/rooms/{op}"), Some(body)).await;
-    (answer.status, answer.json())
+    Hub::configured(&format!("{ROOMS}{tenant}")).await
 }
 
 async fn general(hub: &Hub) {

@@ -2,12 +2,12 @@
 
 use hubbub_persistence::ReadFrom;
 use hubbub_persistence::records::question::List;
-use hubbub_persistence::records::{Kind, Look, Search, SearchIn};
+use hubbub_persistence::records::{Hit, Kind, Look, Search, SearchIn};
 use hubbub_protocol::ErrorCode;
 use hubbub_protocol::channel::ChannelKey;
 use hubbub_protocol::room::answer::{InboxAnswer, SearchAnswer, SearchHit};
 use hubbub_protocol::room::op::{self, InboxQuery, Op, Scheduled};
-use hubbub_protocol::room::{NEVER, Notice, Person};
+use hubbub_protocol::room::{NEVER, Notice, Person, Post};
 use serde_json::{Value, json};
 
 use super::{Asking, lists};
@@ -52,17 +52,15 @@ impl Asking<'_> {
         };
         let found = self.records.search(search).await?;
         let full = found.len() == limit as usize && skip + limit < ALL_HITS;
-        let mut hits = Vec::with_capacity(found.len());
-        for hit in found {
-            let home = hit.record.key.home.clone();
-            if !self.actor.reach.has(&home.channel) {
-                continue;
-            }
-            let post = self.posts(&home, std::slice::from_ref(&hit.record)).await?.pop();
-            if let Some(message) = post {
-                hits.push(SearchHit { channel: home.channel, message, highlights: hit.highlights });
-            }
-        }
+        let found: Vec<_> =
+            found.into_iter().filter(|hit| self.actor.reach.has(&hit.record.key.home.channel)).collect();
+        let messages = self.posts(found.iter().map(|hit| &hit.record)).await?;
+        let hit = |(hit, message): (Hit, Post)| SearchHit {
+            channel: hit.record.key.home.channel,
+            message,
+            highlights: hit.highlights,
+        };
+        let hits = found.into_iter().zip(messages).map(hit).collect();
         Ok(SearchAnswer { hits, next: full.then(|| (skip + limit).to_string()) })
     }
 

@@ -25,6 +25,7 @@ use serde::Serialize;
 use super::actor::Actor;
 use super::error::RoomError;
 
+pub(super) use order::author_of;
 pub(super) use sight::{Sight, newest_of, sees};
 
 /// Asks the records for somebody.

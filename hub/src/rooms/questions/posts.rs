@@ -60,7 +60,7 @@ impl Asking<'_> {
         let after = after.map_or_else(|| older.is_some_and(|(at, _)| at <= last), |(_, more)| more);
         let under = root.is_some();
         records.extend(root);
-        let mut messages = self.posts(home, &records).await?;
+        let mut messages = self.posts(&records).await?;
         let root = if under { messages.pop() } else { None };
         let (room, me, user) = (sight.room.room, sight.me.map(|me| me.member), sight.own.map(Into::into));
         Ok(MessagesAnswer { place: sight.place.into(), messages, before, after, room, me, thread, root, user })
@@ -112,7 +112,7 @@ impl Asking<'_> {
     pub(super) async fn message(&self, id: MessageId, home: &ChannelKey) -> Result<Post, RoomError> {
         let sight = self.sight(home, vec![post_key(home, id)], Vec::new()).await?;
         let record = sight.keys.into_iter().flatten().next().ok_or_else(no_message)?;
-        self.posts(home, std::slice::from_ref(&record)).await?.pop().ok_or(RoomError::Internal)
+        self.posts([&record]).await?.pop().ok_or(RoomError::Internal)
     }
 
     pub(super) async fn versions(&self, id: MessageId, home: &ChannelKey) -> Result<Value, RoomError> {
@@ -136,18 +136,20 @@ impl Asking<'_> {
     }
 
     /// Messages of records, with the own part of their reactions.
-    pub(super) async fn posts(&self, home: &ChannelKey, records: &[Record]) -> Result<Vec<Post>, RoomError> {
-        let mut posts = Vec::with_capacity(records.len());
+    pub(super) async fn posts(&self, records: impl IntoIterator<Item = &Record>) -> Result<Vec<Post>, RoomError> {
+        let (mut posts, mut reacted, mut keys) = (Vec::new(), Vec::new(), Vec::new());
         for record in records {
-            posts.push(read::<PostRow>(record)?.post);
+            let post = read::<PostRow>(record)?.post;
+            if let Some(user) = self.actor.user.as_ref().filter(|_| !post.reactions.is_empty()) {
+                reacted.push(posts.len());
+                keys.push(reaction_key(&record.key.home, post.id, user));
+            }
+            posts.push(post);
         }
-        let Some(user) = &self.actor.user else { return Ok(posts) };
-        let reacted: Vec<usize> = (0..posts.len()).filter(|at| !posts[*at].reactions.is_empty()).collect();
-        if reacted.is_empty() {
+        if keys.is_empty() {
             return Ok(posts);
         }
-        let keys = reacted.iter().map(|at| reaction_key(home, posts[*at].id, user)).collect();
-        let looked = self.records.look(&home.tenant, Look { keys, ..Look::default() }).await?;
+        let looked = self.records.look(&self.actor.tenant, Look { keys, ..Look::default() }).await?;
         for (at, record) in reacted.into_iter().zip(&looked.keys) {
             mark_mine(&mut posts[at], record.as_ref())?;
         }

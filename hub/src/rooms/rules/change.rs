@@ -176,7 +176,7 @@ fn outranks(scene: &mut Scene<'_, '_>, stage: &Stage, author: Option<&UserId>) -
 /// What goes with a message.
 const HANGING: [Kind; 2] = [Kind::Version, Kind::Reaction];
 
-fn hangs_on(home: &ChannelKey, id: MessageId) -> [Question; 2] {
+pub(super) fn hangs_on(home: &ChannelKey, id: MessageId) -> [Question; 2] {
     HANGING.map(|kind| Question::Group { home: home.clone(), kind, group: id.to_string() })
 }
 

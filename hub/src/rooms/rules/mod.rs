@@ -42,6 +42,7 @@ pub(super) fn concerned(actor: &Actor, op: &Op) -> Vec<UserId> {
         Op::Add(body) => body.users.iter().take(create::MEMBERS).cloned().collect(),
         Op::Kick(body) => vec![body.user.clone()],
         Op::Ban(body) => vec![body.user.clone()],
+        Op::Resolve(body) => body.user.iter().cloned().collect(),
         Op::Join(_) | Op::Leave(_) | Op::Follow(_) | Op::Read(_) | Op::Notify(_) | Op::Send(_) => actor().collect(),
         _ => Vec::new(),
     }

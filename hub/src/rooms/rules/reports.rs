@@ -1,20 +1,21 @@
 //! Reports to the moderators of a room.
 
-use hubbub_persistence::records::{Kind, Question, Stop};
+use hubbub_persistence::records::{Kind, Question, RecordKey, Stop};
 use hubbub_protocol::MessageId;
-use hubbub_protocol::channel::UserId;
-use hubbub_protocol::room::op::{Report, Resolution, Resolve};
+use hubbub_protocol::channel::{ChannelKey, UserId};
+use hubbub_protocol::room::op::{Ban, Delete, Report, Resolution, Resolve};
 use hubbub_protocol::room::{Last, Role, What};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::audit::note;
+use super::change::{delete, hangs_on};
 use super::later::notices;
-use super::moderation::reason;
+use super::moderation::{ban, reason};
 use crate::rooms::act::{Scene, Stage};
 use crate::rooms::actor::Rank;
 use crate::rooms::error::{bad, missing};
-use crate::rooms::rows::{PostRow, key, plain, post_key, read};
+use crate::rooms::rows::{PostRow, key, member_key, plain, post_key, read};
 
 /// A report, as moderators see it.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -71,16 +72,52 @@ pub(in crate::rooms) fn report(scene: &mut Scene<'_, '_>, body: &Report) -> Resu
 }
 
 pub(in crate::rooms) fn resolve(scene: &mut Scene<'_, '_>, body: &Resolve) -> Result<(), Stop> {
-    scene.at_least(Role::Moderator)?;
     let name = key(scene.home(), Kind::Report, body.report.clone());
+    let asked = resolving(scene.home(), &name, body);
+    let waiting = scene.view.want(asked);
+    scene.at_least(Role::Moderator)?;
+    waiting?;
     let Some(record) = scene.view.get(&name)? else { return Err(missing("report")) };
     let mut row: ReportRow = read(&record).map_err(Stop::Refused)?;
     if row.action.is_some() {
         return Ok(());
     }
-    note(scene, row.author.as_ref(), Some(row.message), &json!({ "report": row.id }), &json!(body.action), None);
+    match body.action {
+        Resolution::Dismissed => {}
+        Resolution::Deleted => delete_reported(scene, &row)?,
+        Resolution::Banned => ban_reported(scene, &row, body.user.as_ref())?,
+    }
+    note(scene, None, Some(row.message), &json!({ "report": row.id }), &json!(body.action), None);
     (row.action, row.resolved_by) = (Some(body.action), scene.act.actor.user.clone());
     let record = plain(name, "closed", row.time, row.by.as_ref(), &row);
     scene.view.put(record);
     Ok(())
+}
+
+/// All that may be asked on the way, at once.
+fn resolving(home: &ChannelKey, name: &RecordKey, body: &Resolve) -> Vec<Question> {
+    // A report is named after its message.
+    let message = body.report.split('/').next().and_then(|id| MessageId::parse(id).ok());
+    let post = message.map(|id| [Question::Key(post_key(home, id))].into_iter().chain(hangs_on(home, id)));
+    let member = body.user.iter().map(|user| Question::Key(member_key(home, user)));
+    [Question::Key(name.clone())].into_iter().chain(post.into_iter().flatten()).chain(member).collect()
+}
+
+fn delete_reported(scene: &mut Scene<'_, '_>, row: &ReportRow) -> Result<(), Stop> {
+    let post: Option<PostRow> = scene.row(&post_key(scene.home(), row.message))?;
+    // Somebody was faster.
+    if post.is_none_or(|row| row.post.deleted.is_some()) {
+        return Ok(());
+    }
+    let channel = scene.home().channel.clone();
+    delete(scene, &Delete { channel, message: row.message, hard: false })
+}
+
+fn ban_reported(scene: &mut Scene<'_, '_>, row: &ReportRow, named: Option<&UserId>) -> Result<(), Stop> {
+    let Some(author) = &row.author else { return Err(bad("a service said this, and nobody can be banned for it")) };
+    if named != Some(author) {
+        return Err(bad("`user` is the author of the message, or absent"));
+    }
+    let channel = scene.home().channel.clone();
+    ban(scene, &Ban { channel, user: author.clone(), until: None, reason: Some(row.reason.clone()) })
 }

@@ -73,5 +73,5 @@ pub(super) fn resolve(dice: &mut Dice, notes: &Notes, _now: u64) -> Option<(Who,
     let report = dice.pick(&room.reports)?.clone();
     let action = *dice.pick(&[Resolution::Dismissed, Resolution::Deleted, Resolution::Banned]).expect("some");
     let who = if dice.one_in(3) { Who::User(dice.user()) } else { dice.who(room, Role::Moderator) };
-    Some((who, Op::Resolve(Resolve { channel: room.channel.clone(), report, action })))
+    Some((who, Op::Resolve(Resolve { channel: room.channel.clone(), report, action, user: None })))
 }

@@ -100,14 +100,16 @@ body! {
     }
 }
 body! {
-    /// The end of a report.
+    /// The end of a report, and what comes of it.
     Resolve {
         /// Of which room.
         channel: ChannelName,
         /// Which.
         report: String,
-        /// What was done.
+        /// What is to be done.
         action: Resolution,
+        /// The author of the message, who is banned; found when it is not said.
+        user: Option<UserId>,
     }
 }
 body! {
@@ -128,8 +130,8 @@ body! {
 pub enum Resolution {
     /// Nothing is wrong.
     Dismissed,
-    /// The message was deleted.
+    /// The message is deleted.
     Deleted,
-    /// Its author was banned.
+    /// Its author is banned, for ever.
     Banned,
 }

@@ -35,9 +35,6 @@ function line(app: App, room: Room, report: Report, done: () => void): HTMLEleme
     make('p', { class: 'quiet' }, named(author ?? 'a service'), ': ', named(text.slice(0, 300))))
   const show = make('button', { text: 'Show', testid: 'report-show', click: () => app.go(room.channel, { message }) })
   const resolve = async (action: (typeof ACTIONS)[number][0]): Promise<void> => {
-    // Done first, and twice is no more than once: what is closed has surely happened.
-    if (action === 'deleted') await room.delete(message)
-    if (action === 'banned' && author !== null) await room.ban(author, { reason })
     await room.resolve(report.id, action)
     item.remove()
     done()

@@ -3,7 +3,7 @@
 //!
 //! Read in this order: who acts (`actor`), what went wrong (`error`), what stands in the records (`rows`, `tasks`), how an operation is
 //! decided (`act`, `rules`) or answered (`questions`), the platform behind it ([`platform`]), how it is
-//! reached (`request`, `service`), and what
+//! reached (`request`, `seen`, `service`), and what
 //! is done afterwards (`notice`, `work`, `watch`); export, erasure and age of what people have left ([`people`]).
 
 pub mod actor;
@@ -21,6 +21,7 @@ mod questions;
 pub mod platform;
 
 mod request;
+mod seen;
 mod service;
 mod watch;
 mod work;

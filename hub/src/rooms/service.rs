@@ -20,8 +20,9 @@ use super::actor::{Actor, Rank, Reach};
 use super::error::{RoomError, refusal};
 use super::people::run::JOBS;
 use super::platform::{Asked, Platforms};
-use super::questions::{Asking, Sight, author_of, data, newest_of, sees};
+use super::questions::{Asking, author_of, data, newest_of};
 use super::rules;
+use super::seen::Seen;
 use crate::auth::Identity;
 use crate::auth::policy::Policy;
 use crate::auth::service::Service;
@@ -64,6 +65,7 @@ pub struct Parts {
 #[derive(Clone)]
 pub struct Rooms {
     parts: Arc<Parts>,
+    seen: Seen,
     /// Wakes whoever does what is left to be done.
     pub(super) work: Arc<Notify>,
     /// Turns of jobs.
@@ -88,9 +90,10 @@ impl std::ops::Deref for Rooms {
 }
 
 impl Rooms {
-    /// Over these parts.
+    /// Over these parts, on the current runtime.
     pub fn new(parts: Parts) -> Self {
-        Self { parts: Arc::new(parts), work: Arc::default(), jobs: Arc::new(Semaphore::new(JOBS)) }
+        let seen = Seen::start(parts.records.clone(), parts.clock.clone());
+        Self { parts: Arc::new(parts), seen, work: Arc::default(), jobs: Arc::new(Semaphore::new(JOBS)) }
     }
 
     /// Does, or answers, what a user asks for.
@@ -144,19 +147,11 @@ impl Rooms {
         Ok(homes.into_iter().map(|home| home.channel).collect())
     }
 
-    /// Which of these rooms a user may look into now.
-    pub async fn seen(
-        &self,
-        tenant: &TenantId,
-        user: Option<&UserId>,
-        channel: &ChannelKey,
-    ) -> Result<bool, RoomError> {
-        let Some(user) = user else { return Ok(false) };
-        let actor = watching(tenant.clone(), Some(user.clone()));
-        match self.asking(&actor).sight(channel, Vec::new(), Vec::new()).await {
-            Ok(Sight { room, rank, .. }) => Ok(sees(&room.room, rank)),
-            Err(RoomError::Refused(refusal)) if refusal.code == ErrorCode::NotFound => Ok(false),
-            Err(error) => Err(error),
+    /// Whether a user may look into a room now.
+    pub async fn seen(&self, user: Option<&UserId>, channel: &ChannelKey) -> Result<bool, RoomError> {
+        match user {
+            Some(user) => self.seen.ask(channel, user).await,
+            None => Ok(false),
         }
     }
 
@@ -201,7 +196,7 @@ impl Rooms {
     async fn performed(&self, actor: Actor, mut request: RoomRequest) -> Result<Data, RoomError> {
         let home = match request.op.channel() {
             Some(channel) => ChannelKey::new(actor.tenant.clone(), channel.clone()),
-            None if matches!(request.op, Op::Discover(_)) => return self.asking(&actor).discovered(&request.op).await,
+            None if is_at_large(&actor, &request.op) => return self.asking(&actor).answer_at_large(&request.op).await,
             None => own_home(&actor)?,
         };
         if let Op::Typing(body) = &request.op {
@@ -340,6 +335,15 @@ impl Rooms {
 }
 
 /// The home of what is about a user alone.
+/// Whether something is about no room, and about nobody.
+fn is_at_large(actor: &Actor, op: &Op) -> bool {
+    match op {
+        Op::Discover(_) => true,
+        Op::Audit(_) => actor.user.is_none(),
+        _ => false,
+    }
+}
+
 fn own_home(actor: &Actor) -> Result<ChannelKey, RoomError> {
     let needed = || refusal(ErrorCode::BadRequest, "this is about a user: name one in `as`");
     let user = actor.user.as_ref().ok_or_else(needed)?;

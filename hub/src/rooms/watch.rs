@@ -5,14 +5,11 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hubbub_persistence::records::Look;
 use hubbub_protocol::channel::{ChannelKey, UserId};
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::actor::Rank;
 use super::error::RoomError;
-use super::questions::sees;
-use super::rows::{MemberRow, RoomRow, member_key, read, room_key};
+use super::seen::who_sees;
 use super::service::Rooms;
 use crate::broker::Link;
 
@@ -55,13 +52,9 @@ impl Rooms {
     }
 
     async fn look_at(&self, readers: &[(ChannelKey, UserId)]) -> Result<(), RoomError> {
-        let Some((first, _)) = readers.first() else { return Ok(()) };
-        let keys = readers.iter().flat_map(|(home, user)| [room_key(home), member_key(home, user)]).collect();
-        let looked = self.records.look(&first.tenant, Look { keys, ..Look::default() }).await?;
-        for ((home, user), pair) in readers.iter().zip(looked.keys.chunks(2)) {
-            let [Some(room), me] = pair else { continue };
-            let (room, me): (RoomRow, Option<MemberRow>) = (read(room)?, me.as_ref().map(read).transpose()?);
-            if !sees(&room.room, Rank::of(me.as_ref(), self.clock.now_ms())) {
+        let seen = who_sees(&*self.records, readers, self.clock.now_ms()).await?;
+        for ((home, user), seen) in readers.iter().zip(seen) {
+            if seen == Some(false) {
                 self.control.end(home.clone(), user.clone()).await;
             }
         }

@@ -136,7 +136,7 @@ pub(super) fn attach(
 
 /// Whether a user may look into a room now.
 async fn admitted(services: &Services, user: Option<&UserId>, channel: &ChannelKey) -> Result<(), AttachError> {
-    match services.rooms.seen(&channel.tenant, user, channel).await {
+    match services.rooms.seen(user, channel).await {
         Ok(true) => Ok(()),
         Ok(false) => {
             let message = "there is no such room, or it is not for you to see".to_owned();

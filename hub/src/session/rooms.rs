@@ -24,7 +24,7 @@ impl Asking<'_> {
 
     /// Whether the user may look into a channel now; only of rooms that is a question.
     pub(super) async fn may_look(&self, namespace: &Namespace, channel: &ChannelKey) -> Result<(), Failure> {
-        if !namespace.rooms || self.services.rooms.seen(&channel.tenant, self.identity.user.as_ref(), channel).await? {
+        if !namespace.rooms || self.services.rooms.seen(self.identity.user.as_ref(), channel).await? {
             return Ok(());
         }
         Err(Failure::new(ErrorCode::NotFound, "there is no such room, or it is not for you to see"))

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use serde_json::{Value, json};
 
-use super::harness::{Hub, ROOMS, op, tenant_toml};
+use super::harness::{Hub, ROOMS, api_key, op, tenant_toml};
 
 async fn hub() -> Hub {
     let keys: BTreeMap<&str, &[&str]> = [("k", &["publish", "read", "admin"] as &[_])].into();
@@ -103,4 +103,24 @@ async fn what_one_act_leaves_in_the_audit_log_is_never_cut() {
     }
     let deleted = messages.iter().filter(|id| seen.iter().any(|entry| entry.contains(&id.to_string())));
     assert_eq!(deleted.count(), 12, "{pages} pages: {seen:?}");
+}
+
+#[tokio::test]
+async fn a_service_reads_what_was_done_in_all_rooms() {
+    let hub = hub().await;
+    done(&hub, "ann", "create", json!({"kind": "private", "name": "H", "channel": "room:h"})).await;
+    done(&hub, "ann", "update", json!({"channel": "room:h", "topic": "new"})).await;
+    done(&hub, "ann", "mute", json!({"channel": "room:g", "user": "cat"})).await;
+    let path = "/v1/rooms/audit";
+    let all = hub.call_as(&api_key("acme", "k"), "POST", path, Some(json!({}))).await.ok();
+    let seen: Vec<_> = all["entries"]
+        .as_array()
+        .expect("a page")
+        .iter()
+        .map(|entry| (entry["op"].as_str().unwrap_or_default(), entry["channel"].as_str().unwrap_or_default()))
+        .collect();
+    assert_eq!(seen.first(), Some(&("mute", "room:g")), "the newest first");
+    assert!(seen.contains(&("update", "room:h")), "{seen:?}");
+    let (status, _) = op(&hub, "ann", "audit", json!({})).await;
+    assert_eq!(status, 404, "a user has the log of rooms alone");
 }

@@ -239,7 +239,7 @@ audit                   public       u n f f f f n f f f f + + +
 audit                   private      u n f f f f n n n f f + + +
 audit                   announcement u n f f f f n f f f f + + +
 audit                   direct       u n f f f f . n . . f . . +
-audit:all               -            u n n n f f n n n n n n n b
+audit:all               -            u n n n f f n n n n n n n +
 inbox                   -            u + f f b f + + + + + + + b
 inbox_read              -            u + f f f b + + + + + + + b
 ";

@@ -167,7 +167,7 @@ impl World {
     }
 
     pub(crate) async fn may_look(&self, user: &UserId, channel: &ChannelName) -> bool {
-        self.rooms.seen(&self.tenant, Some(user), &self.key(channel)).await.expect("a store")
+        self.rooms.seen(Some(user), &self.key(channel)).await.expect("a store")
     }
 
     fn identity(&self, user: &UserId) -> Identity {

@@ -106,6 +106,17 @@ pub enum List {
         /// At most so many.
         limit: u32,
     },
+    /// Records of one kind in all channels whose group is this, by their place, home and key, before or behind a place.
+    Placed {
+        /// Of this kind.
+        kind: Kind,
+        /// Of this group.
+        group: String,
+        /// From which place.
+        from: ReadFrom,
+        /// At most so many.
+        limit: u32,
+    },
 }
 
 /// The answers to a [`Look`], each in the order asked for.

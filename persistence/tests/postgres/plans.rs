@@ -84,6 +84,7 @@ const STEPS: &[Step] = &[
     ("records_member_by_user", &["tenant = ", "who = ", "ROW(home, key) > "]),
     ("records_member_by_user", &["tenant = ", "who = ", "home = "]),
     ("Index Scan using records_room_everywhere", &["tenant = ", "grp = ", "home > "]),
+    ("Index Scan Backward using records_audit_placed", &["tenant = ", "grp = ", "at < "]),
     // By name.
     ("records_person_pkey", &["tenant = ", "home = ", "kind = ", "key = "]),
     // Search: the words, and which rooms somebody has joined.
@@ -111,7 +112,8 @@ async fn ask_everything(store: &Postgres) {
         List::Keys { home: home.clone(), kind: Kind::Member, group: None, after: String::new(), limit },
         List::User { who: user(3), kind: None, homes: Vec::new(), after: None, limit: 1_000 },
         List::User { who: user(3), kind: Some(Kind::Member), homes: vec![home.clone()], after: None, limit },
-        List::Everywhere { kind: Kind::Room, group, after: None, limit },
+        List::Everywhere { kind: Kind::Room, group: group.clone(), after: None, limit },
+        List::Placed { kind: Kind::Audit, group, from: ReadFrom::Before(9), limit },
     ];
     let keys = vec![record(3, Kind::Person, 1).key];
     let looked = store.look(&tenant("acme"), Look { heads: vec![home.clone()], keys, lists }).await.expect("looked");

@@ -26,7 +26,7 @@ use super::actor::Actor;
 use super::error::RoomError;
 
 pub(super) use order::author_of;
-pub(super) use sight::{Sight, newest_of, sees};
+pub(super) use sight::{newest_of, sees};
 
 /// Asks the records for somebody.
 pub(super) struct Asking<'a> {
@@ -37,9 +37,10 @@ pub(super) struct Asking<'a> {
 
 impl Asking<'_> {
     /// Answers what is about no room and nobody in particular.
-    pub(super) async fn discovered(&self, op: &Op) -> Result<Data, RoomError> {
+    pub(super) async fn answer_at_large(&self, op: &Op) -> Result<Data, RoomError> {
         match op {
             Op::Discover(body) => data(&self.discover(body).await?),
+            Op::Audit(body) => data(&self.audit_of_all(body).await?),
             _ => Err(RoomError::Internal),
         }
     }

@@ -2,7 +2,7 @@
 
 use hubbub_persistence::ReadFrom;
 use hubbub_persistence::records::question::List;
-use hubbub_persistence::records::{Kind, Look};
+use hubbub_persistence::records::{Kind, Look, Record};
 use hubbub_protocol::channel::{ChannelKey, UserId};
 use hubbub_protocol::room::NEVER;
 use hubbub_protocol::room::op::{AuditQuery, Reports};
@@ -65,12 +65,28 @@ impl Asking<'_> {
         let from = ReadFrom::Before(after.unwrap_or(NEVER));
         let list = List::Group { home: home.clone(), kind, group: group.into(), from, limit: limit + TOGETHER };
         let sight = self.sight_of_order(home, vec![list]).await?;
-        let mut records = sight.lists.into_iter().next().unwrap_or_default();
-        let last = records.get(limit as usize - 1).map(|record| record.at);
-        let whole = records.iter().filter(|record| last.is_none_or(|last| record.at >= last)).count();
-        let next = last.filter(|_| records.len() > whole);
-        records.truncate(whole);
-        let entries = records.iter().map(read::<Value>).collect::<Result<Vec<_>, _>>()?;
-        Ok((entries, next))
+        let (records, next) = page(sight.lists.into_iter().next().unwrap_or_default(), limit);
+        Ok((records.iter().map(read::<Value>).collect::<Result<_, _>>()?, next))
     }
+
+    /// Of every room that the service reaches.
+    pub(super) async fn audit_of_all(&self, body: &AuditQuery) -> Result<Value, RoomError> {
+        let limit = lists::checked(body.limit, PAGE)?;
+        let from = ReadFrom::Before(body.after.unwrap_or(NEVER));
+        let list = List::Placed { kind: Kind::Audit, group: String::new(), from, limit: limit + TOGETHER };
+        let looked = self.records.look(&self.actor.tenant, Look { lists: vec![list], ..Look::default() }).await?;
+        let (records, next) = page(looked.lists.into_iter().next().unwrap_or_default(), limit);
+        let reached = records.iter().filter(|record| self.actor.reach.has(&record.key.home.channel));
+        let entries = reached.map(read::<Value>).collect::<Result<Vec<_>, _>>()?;
+        Ok(json!({ "entries": entries, "next": next }))
+    }
+}
+
+/// Cuts a page behind entries of one time, and tells where the next one begins.
+fn page(mut records: Vec<Record>, limit: u32) -> (Vec<Record>, Option<u64>) {
+    let last = records.get(limit as usize - 1).map(|record| record.at);
+    let whole = records.iter().filter(|record| last.is_none_or(|last| record.at >= last)).count();
+    let next = last.filter(|_| records.len() > whole);
+    records.truncate(whole);
+    (records, next)
 }

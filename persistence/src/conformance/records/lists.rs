@@ -44,11 +44,18 @@ pub(super) fn expected(records: &[Record], list: &List) -> Vec<Record> {
         List::Group { limit, .. }
         | List::Keys { limit, .. }
         | List::User { limit, .. }
-        | List::Everywhere { limit, .. } => *limit,
+        | List::Everywhere { limit, .. }
+        | List::Placed { limit, .. } => *limit,
     };
     let mut found: Vec<Record> = records.iter().filter(|record| fits(record, list)).cloned().collect();
     match list {
         List::Group { from, .. } => {
+            found.sort_by(|a, b| (a.at, &a.key).cmp(&(b.at, &b.key)));
+            if matches!(from, ReadFrom::Before(_)) {
+                found.reverse();
+            }
+        }
+        List::Placed { from, .. } => {
             found.sort_by(|a, b| (a.at, &a.key).cmp(&(b.at, &b.key)));
             if matches!(from, ReadFrom::Before(_)) {
                 found.reverse();
@@ -65,11 +72,10 @@ fn fits(record: &Record, list: &List) -> bool {
     let of = |home: &ChannelKey, kind: &Kind| record.key.home == *home && record.key.kind == *kind;
     match list {
         List::Group { home, kind, group, from, .. } => {
-            let beyond = match from {
-                ReadFrom::After(at) => record.at > *at,
-                ReadFrom::Before(at) => record.at < *at,
-            };
-            of(home, kind) && record.group == *group && beyond
+            of(home, kind) && record.group == *group && beyond(record, *from)
+        }
+        List::Placed { kind, group, from, .. } => {
+            record.key.kind == *kind && record.group == *group && beyond(record, *from)
         }
         List::Keys { home, kind, group, after, .. } => {
             of(home, kind) && group.as_ref().is_none_or(|group| record.group == *group) && record.key.key > *after
@@ -84,6 +90,13 @@ fn fits(record: &Record, list: &List) -> bool {
             let beyond = after.as_ref().is_none_or(|after| record.key.home > *after);
             record.key.kind == *kind && record.group == *group && beyond
         }
+    }
+}
+
+fn beyond(record: &Record, from: ReadFrom) -> bool {
+    match from {
+        ReadFrom::After(at) => record.at > at,
+        ReadFrom::Before(at) => record.at < at,
     }
 }
 
@@ -207,6 +220,9 @@ pub async fn a_group_is_listed_over_all_channels(database: &dyn RecordsDatabase)
                     lists.push(List::Everywhere { kind, group: group.into(), after: after.map(channel), limit });
                 }
             }
+            for from in [ReadFrom::After(0), ReadFrom::After(6), ReadFrom::Before(7), ReadFrom::Before(u64::MAX)] {
+                lists.extend([1, 7, 100].map(|limit| List::Placed { kind, group: group.into(), from, limit }));
+            }
         }
     }
     compare(&*store, &records, lists).await;
@@ -231,7 +247,8 @@ pub async fn lists_of_another_tenant_are_empty(database: &dyn RecordsDatabase) {
     assert_eq!(looked.heads[0].position.offset, 0);
     let everything = vec![
         List::User { who, kind: None, homes: Vec::new(), after: None, limit },
-        List::Everywhere { kind, group, after: None, limit },
+        List::Everywhere { kind, group: group.clone(), after: None, limit },
+        List::Placed { kind, group, from, limit },
     ];
     let looked = store.look(&tenant("other"), Look { lists: everything, ..Look::default() }).await.expect("a look");
     for record in looked.lists.iter().flatten() {

@@ -28,6 +28,7 @@ pub(super) fn list_statement(tenant: &TenantId, list: &List) -> Option<String> {
         List::Everywhere { kind, group, after, limit } => {
             Some(everywhere_statement(tenant, *kind, group, after.as_ref(), *limit))
         }
+        List::Placed { kind, group, from, limit } => Some(placed_statement(tenant, *kind, group, *from, *limit)),
     }
 }
 
@@ -43,6 +44,21 @@ fn group_statement(home: &ChannelKey, kind: Kind, group: &str, from: ReadFrom, l
     format!(
         "SELECT {RECORD} FROM hubbub.records WHERE {} AND grp = {} AND {condition} LIMIT {}",
         of_home(home, kind),
+        text(group),
+        limit.min(PAGE_MAX)
+    )
+}
+
+/// Kinds that have no index for it sort all of the tenant's: see the migration.
+fn placed_statement(tenant: &TenantId, kind: Kind, group: &str, from: ReadFrom, limit: u32) -> String {
+    let condition = match from {
+        ReadFrom::After(at) => format!("at > {} ORDER BY at, home, key", to_sql(at)),
+        ReadFrom::Before(at) => format!("at < {} ORDER BY at DESC, home DESC, key DESC", to_sql(at)),
+    };
+    format!(
+        "SELECT {RECORD} FROM hubbub.records WHERE tenant = {} AND kind = {} AND grp = {} AND {condition} LIMIT {}",
+        literal(tenant),
+        kind.number(),
         text(group),
         limit.min(PAGE_MAX)
     )

@@ -29,6 +29,7 @@ pub(super) async fn list(
         List::Everywhere { kind, group, after, limit } => {
             (None, everywhere_query(tenant, *kind, group, after.as_ref(), *limit))
         }
+        List::Placed { kind, group, from, limit } => (None, placed_query(tenant, *kind, group, *from, *limit)),
     };
     if home.is_some_and(|home| home.tenant != *tenant) {
         return Ok(Vec::new());
@@ -101,6 +102,26 @@ pub(super) fn everywhere_query<'q>(
         .bind(group)
         .bind(after.map_or("", |after| after.channel.as_str()))
         .bind(limit.min(PAGE_MAX))
+}
+
+/// Kinds that have no index for it sort all of the tenant's: see the migration.
+pub(super) fn placed_query<'q>(
+    tenant: &'q TenantId,
+    kind: Kind,
+    group: &'q str,
+    from: ReadFrom,
+    limit: u32,
+) -> Query<'q> {
+    let (bound, condition) = match from {
+        ReadFrom::After(at) => (at, "r.at > ? ORDER BY r.at, r.home, r.key"),
+        ReadFrom::Before(at) => (at, "r.at < ? ORDER BY r.at DESC, r.home DESC, r.key DESC"),
+    };
+    // The kind stands in the text: the index is of one kind alone.
+    let sql = format!(
+        "SELECT {RECORD} FROM records AS r WHERE r.tenant = ? AND r.kind = {} AND r.grp = ? AND {condition} LIMIT ?",
+        kind.number()
+    );
+    sqlx::query(AssertSqlSafe(sql)).bind(tenant.as_str()).bind(group).bind(to_sql(bound)).bind(limit.min(PAGE_MAX))
 }
 
 /// Kind by kind, so that each is one way through the index.

@@ -7,7 +7,7 @@ use sqlx::{AssertSqlSafe, Execute, Row};
 use super::super::rows::with_values;
 use super::super::{Settings, Sqlite};
 use super::answer::{GROUP, KEY, LAST, statement};
-use super::list::{Query, everywhere_query, group_query, homes_query, keys_query, user_query};
+use super::list::{Query, everywhere_query, group_query, homes_query, keys_query, placed_query, user_query};
 use super::write::REMOVE;
 use super::{jobs, search};
 use crate::log::ReadFrom;
@@ -60,8 +60,8 @@ async fn every_statement_steps_into_an_index() {
             "INDEX records_everywhere (tenant=? AND kind=? AND grp=? AND home>?)",
         ),
         (
-            text(everywhere_query(tenant, Kind::Proof, "", Some(&home), 9)),
-            "INDEX records_everywhere (tenant=? AND kind=? AND grp=? AND home>?)",
+            text(placed_query(tenant, Kind::Audit, "", ReadFrom::Before(9), 9)),
+            "INDEX records_placed (tenant=? AND kind=? AND grp=? AND at<?)",
         ),
         (search(SearchIn::Channel(home.clone()), None), "words VIRTUAL TABLE INDEX"),
         (

@@ -15,6 +15,8 @@ pub struct Limits {
     pub rooms_followed: usize,
     /// Requests about rooms over REST on the public port that are worked on at once; others wait. Default 64.
     pub room_requests: usize,
+    /// The same of one user; more are refused. Default 8.
+    pub room_requests_per_user: u32,
     /// Most channels of a tenant with subscribers on this node. Default 1,000,000.
     pub channels_per_tenant: usize,
     /// Requests a connection may send each second. Default 100.
@@ -114,6 +116,7 @@ impl Default for Limits {
             subscriptions_per_connection: wire::SUBSCRIPTIONS,
             rooms_followed: 1_000,
             room_requests: 64,
+            room_requests_per_user: 8,
             channels_per_tenant: 1_000_000,
             requests_per_second: 100,
             request_burst: 200,

@@ -128,6 +128,7 @@ fn limits(config: &Config, found: &mut Found) {
         ("subscriptions_per_connection", limits.subscriptions_per_connection as u64),
         ("rooms_followed", limits.rooms_followed as u64),
         ("room_requests", limits.room_requests as u64),
+        ("room_requests_per_user", limits.room_requests_per_user.into()),
         ("channels_per_tenant", limits.channels_per_tenant as u64),
         ("requests_per_second", limits.requests_per_second.into()),
         ("request_burst", limits.request_burst.into()),

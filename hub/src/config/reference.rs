@@ -162,6 +162,7 @@ pub const GROUPS: &[Group] = &[
             ("subscriptions_per_connection", Number, "Most subscriptions of one connection."),
             ("rooms_followed", Number, "Most rooms that one connection follows."),
             ("room_requests", Number, "Requests about rooms over REST on the public port that are worked on at once."),
+            ("room_requests_per_user", Number, "The same of one user; more are refused."),
             ("channels_per_tenant", Number, "Most channels of a tenant with subscribers on this node."),
             ("requests_per_second", Number, "Requests a connection may send each second."),
             ("request_burst", Number, "Requests it may send at once before that rate counts."),

@@ -20,7 +20,7 @@ use hubbub_protocol::TenantId;
 use ipnet::IpNet;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep};
 
 pub use self::backbone::Carrier;
@@ -49,6 +49,7 @@ use crate::session::Services;
 use crate::shard::mail::{Mail, Mailbox, MailboxReader};
 use crate::transport::listener;
 use crate::transport::public::Public;
+use crate::transport::turns::Turns;
 
 /// Connections that may be between accept and upgrade, in all and from one address.
 const HANDSHAKES: usize = 8_192;
@@ -205,7 +206,7 @@ impl Node {
             tickets,
             anonymous_tenant: ArcSwapOption::from_pointee(settings.anonymous_tenant),
             dev,
-            turns: Semaphore::new(limits.room_requests.min(Semaphore::MAX_PERMITS)),
+            turns: Turns::new(limits.room_requests, limits.room_requests_per_user),
         });
         let watermark =
             Some(limits.memory_watermark_bytes).filter(|bytes| *bytes > 0).or_else(memory::default_watermark);

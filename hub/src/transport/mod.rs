@@ -2,10 +2,11 @@
 //!
 //! Read in this order: the accept loop ([`listener`]), the routes of the public port ([`public`]), how a socket leaves HTTP
 //! (`takeover`) and is watched from then on (`sockets`), WebSockets (`websocket`, `hearing` over `codec`) and server-sent events
-//! (`sse`), rooms over REST (`rooms`), and what goes with them (`pages`, `problem`).
+//! (`sse`), rooms over REST (`rooms`, `turns`), and what goes with them (`pages`, `problem`).
 
 pub mod listener;
 pub mod public;
+pub mod turns;
 
 mod takeover;
 

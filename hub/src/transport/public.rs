@@ -14,10 +14,11 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use hubbub_protocol::{ErrorCode, TenantId};
 use ipnet::IpNet;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use super::problem::Problem;
+use super::turns::Turns;
 use super::{Opening, pages, rooms, sse, websocket};
 use crate::admission::{Admission, Gatekeeper, Refused};
 use crate::auth::AuthError;
@@ -43,8 +44,8 @@ pub struct Public {
     pub anonymous_tenant: ArcSwapOption<TenantId>,
     /// In development mode: the key that signs tokens for everybody who asks.
     pub dev: Option<TokenKeySettings>,
-    /// Places for requests about rooms. Overflow policy: they wait.
-    pub turns: Semaphore,
+    /// Turns of requests about rooms. Overflow policy: they wait; those of one user are refused.
+    pub turns: Turns,
 }
 
 /// What handlers of one shard's listener get. Nothing in it belongs to the shard but the way into its intake.

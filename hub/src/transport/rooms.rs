@@ -43,8 +43,7 @@ pub(super) async fn act(
     if user.is_some() {
         return Err(Problem::new(ErrorCode::Forbidden, "`as` is for services; a token acts for its own user"));
     }
-    // Closed with the node.
-    let _turn = entry.public.turns.acquire().await;
+    let _turn = entry.public.turns.take(&identity.tenant, identity.user.as_ref()).await?;
     Ok(Json(services.rooms.by_user(&identity, origin(address, &headers), request).await?))
 }
 

@@ -159,7 +159,9 @@ impl Plans {
         for (index, condition) in steps {
             let steps = lines.windows(2).filter(|pair| {
                 let (scan, under) = (pair[0], pair[1]);
-                scan.contains(index) && under.contains("Index Cond") && condition.iter().all(|part| under.contains(part))
+                scan.contains(index)
+                    && under.contains("Index Cond")
+                    && condition.iter().all(|part| under.contains(part))
             });
             assert!(steps.count() > 0, "{index} with {condition:?}: {}", self.0);
         }
@@ -174,7 +176,8 @@ impl Plans {
             assert!(!line.contains("JIT:"), "{}", self.0);
             let join = line.trim_start().starts_with("Join Filter: ") && !line.contains("p.polrelid");
             assert!(!join, "{line}: {}", self.0);
-            let scans_records = lines[number.saturating_sub(2)..number].iter().any(|above| above.contains("on records_"));
+            let scans_records =
+                lines[number.saturating_sub(2)..number].iter().any(|above| above.contains("on records_"));
             if line.trim_start().starts_with("Filter: ") && scans_records {
                 assert!(known.iter().any(|known| line.contains(known)), "{line}: {}", self.0);
             }

@@ -21,6 +21,7 @@ export interface TalkParts {
   place: string
   /** Whether one was in the room, and is no longer: whoever is banned is told nothing else. */
   gone: () => boolean
+  thread?: string
   root?: () => ShownMessage | undefined
   empty: () => string
   opening?: () => string

@@ -29,7 +29,8 @@ export interface ViewParts {
   room: Room
   conversation: Conversation
   label: string
-  /** In a thread, the message that it hangs under. */
+  /** In a thread, the message that it hangs under: its id, and itself while it is there. */
+  thread?: string
   root?: () => ShownMessage | undefined
   /** What stands where there is no message. */
   empty: () => string
@@ -60,13 +61,15 @@ export class ConversationView {
   #rows: Row[] = []
   /** Stands where it begins: before, pages around it are not wanted. */
   #begun = false
+  /** How often the reader is being led somewhere: what is in view until then is neither read nor continued. */
+  #leading = 0
   #closed = false
 
   constructor(parts: ViewParts) {
     this.#parts = parts
     const draw = once(() => this.draw())
     this.#quotes = new Quotes(parts.conversation, draw)
-    this.#reading = new Reading(parts.conversation)
+    this.#reading = new Reading(parts.conversation, parts.thread)
     this.#feed = new Feed(parts.label, (seen) => this.#looked(seen))
     const { up, down } = this.#reading
     up.onclick = () => void this.jump(this.#reading.target(this.#rows))
@@ -99,14 +102,14 @@ export class ConversationView {
 
   /** The newest messages; where what is new begins, when that is among them. */
   async begin(): Promise<void> {
-    const { conversation, app, root } = this.#parts
+    const { conversation, app } = this.#parts
     try {
       await conversation.jumpTo('newest')
     } catch (error) {
       return this.#closed ? undefined : app.tell(`Messages can not be had now: ${(error as Error).message}`)
     }
-    await this.#reading.begin(app.rooms, root?.()?.id)
     if (this.#closed) return
+    this.#reading.begin(app.rooms, () => this.#looked(this.#feed.seen))
     this.draw()
     const line = this.#rows.find(({ unread }) => unread)
     if (line === undefined) this.#feed.toEnd()
@@ -120,6 +123,7 @@ export class ConversationView {
   async jump(to: string | undefined): Promise<void> {
     const { conversation, app } = this.#parts
     if (to === undefined) return
+    this.#leading++
     try {
       const id = this.#find(to)?.id ?? (await conversation.jumpTo(to))
       if (this.#closed || id === undefined) return
@@ -129,6 +133,9 @@ export class ConversationView {
       this.#found(id, id === this.#reading.target(this.#rows) ? 'start' : 'center')
     } catch (error) {
       if (!this.#closed) app.tell(`That message can not be shown: ${(error as Error).message}`)
+    } finally {
+      this.#leading--
+      this.#looked(this.#feed.seen)
     }
   }
 
@@ -244,7 +251,7 @@ export class ConversationView {
 
   /** The reader sees these lines: pages before and behind them are asked for, and what was seen is read. */
   #looked(seen: Seen): void {
-    if (this.#closed) return
+    if (this.#closed || this.#leading > 0) return
     const { conversation, app } = this.#parts
     this.#reading.look(this.#rows, seen)
     if (!this.#begun || conversation.loading || conversation.error !== null || seen.first < 0) return

@@ -8,13 +8,14 @@ import { clock, dayName, fullTime, shortClock } from '../words/clock.js'
 import { below } from './below.js'
 import type { Row } from './rows.js'
 import { said, speaksTo } from './said.js'
+import { unfurlElements } from './unfurls.js'
 
 export interface MessageEvents {
   /** Shows the message that is quoted. */
   jump(message: string): void
   thread(message: string): void
-  /** Takes part in a reaction, or takes it back. */
-  react(message: ShownMessage, emoji: string, on: boolean): void
+  /** Takes part in a reaction once more, or once less. */
+  react(message: ShownMessage, emoji: string, by: 1 | -1): void
   pick(message: ShownMessage, anchor: HTMLElement): void
 }
 
@@ -29,6 +30,8 @@ export interface Shown {
   root: boolean
   /** Said above the first message of all. */
   opening: string | undefined
+  /** Reactions of one person add up. */
+  counted: boolean
   now: number
 }
 
@@ -54,7 +57,7 @@ export function messageElement(shown: Shown, events: MessageEvents): HTMLElement
   if (first) content.append(head(message))
   if (message.reply_to !== undefined && !message.deleted) content.append(quotes(message.reply_to, shown.quoted, events))
   content.append(...body(message, user), ...fate(message))
-  content.append(below(message, { user, readers: row.readers, thread: !root && message.thread === undefined }, events))
+  content.append(below(message, { counted: shown.counted, readers: row.readers, thread: !root && message.thread === undefined }, events))
   element.append(make('div', { class: 'line' }, side, content))
   if (root) element.append(make('div', { class: 'rule', text: answers(message.replies) }))
   // By the keyboard one goes from message to message; what is in one comes with the Tab key once one is there.
@@ -99,7 +102,7 @@ function body(message: ShownMessage, user: string): HTMLElement[] {
   const text = said(message.text, message.entities, user)
   const files = message.attachments.filter(({ url }) => url.startsWith('https:')).map(({ name, url }) =>
     make('a', { class: 'attachment', is: { href: url, rel: 'noopener noreferrer', target: '_blank' } }, named(name)))
-  return [text, ...files]
+  return [text, ...files, ...unfurlElements(message.unfurls)]
 }
 
 /** What became of it: edited, pinned, on its way, failed. */

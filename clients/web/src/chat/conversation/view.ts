@@ -15,6 +15,7 @@ import { type MessageEvents, messageElement } from './message.js'
 import { Quotes } from './quotes.js'
 import { Reading } from './reading.js'
 import { height, type Row, rowsOf, underRoot } from './rows.js'
+import { mostOf, Tally } from './tally.js'
 import { Tools } from './tools.js'
 
 /** Most messages that one page asks for. */
@@ -45,6 +46,7 @@ interface Drawing {
   known: Map<string, ShownMessage>
   root: string | undefined
   opening: string | undefined
+  counted: boolean
   now: number
 }
 
@@ -55,6 +57,7 @@ export class ConversationView {
   readonly #tools: Tools
   readonly #quotes: Quotes
   readonly #reading: Reading
+  readonly #tally: Tally
   readonly #aloud = new Aloud()
   readonly #empty = make('div', { class: 'empty', testid: 'empty' })
   readonly #off: (() => void)[]
@@ -70,6 +73,7 @@ export class ConversationView {
     const draw = once(() => this.draw())
     this.#quotes = new Quotes(parts.conversation, draw)
     this.#reading = new Reading(parts.conversation, parts.thread)
+    this.#tally = new Tally(parts.conversation, (error) => parts.app.tell(error.message))
     this.#feed = new Feed(parts.label, (seen) => this.#looked(seen))
     const { up, down } = this.#reading
     up.onclick = () => void this.jump(this.#reading.target(this.#rows))
@@ -170,6 +174,7 @@ export class ConversationView {
       known: new Map(conversation.messages.map((message) => [message.id, message])),
       root: lead?.id,
       opening: conversation.loaded && !conversation.before ? opening?.() : undefined,
+      counted: room.room?.reactions === 'counted',
       now: Date.now(),
     }
     this.#feed.draw(this.#rows.map((row, index) => this.#line(row, index === 0, drawing)))
@@ -180,16 +185,16 @@ export class ConversationView {
     this.#looked(this.#feed.seen)
   }
 
-  #line(row: Row, top: boolean, { known, root, now, ...drawing }: Drawing): FeedLine {
+  #line(row: Row, top: boolean, { known, root, now, counted, ...drawing }: Drawing): FeedLine {
     const { message, first, day, unread, readers } = row
     const quoted = message.reply_to === undefined ? undefined : this.#quotes.of(message.reply_to, known.get(message.reply_to))
     const opening = top ? drawing.opening : undefined
     return {
       id: row.id,
-      shows: [message, first, day && dayName(message.time, now), unread, readers.join(), quoted, opening],
+      shows: [message, first, day && dayName(message.time, now), unread, readers.join(), quoted, opening, counted],
       height: height(row),
       make: () => {
-        const element = messageElement({ row, user: this.#parts.app.user, quoted, root: message.id === root, opening, now }, this.#events)
+        const element = messageElement({ row, user: this.#parts.app.user, quoted, root: message.id === root, opening, counted, now }, this.#events)
         this.#tools.keep(message.id, element)
         return element
       },
@@ -199,7 +204,7 @@ export class ConversationView {
   readonly #events: MessageEvents = {
     jump: (message) => void this.jump(message),
     thread: (message) => this.#parts.app.go(this.#parts.room.channel, { thread: message }),
-    react: ({ id }, emoji, on) => this.#parts.app.attempt(this.#parts.conversation.react(id, emoji, on ? 1 : 0)),
+    react: (message, emoji, by) => this.#tally.add(message, emoji, by, mostOf(this.#parts.room.room?.reactions)),
     pick: (message, anchor) => this.#pick(message, anchor),
   }
 
@@ -208,7 +213,7 @@ export class ConversationView {
   }
 
   #pick(message: ShownMessage, anchor: HTMLElement): void {
-    openPicker(anchor, (emoji) => this.#events.react(message, emoji, true))
+    openPicker(anchor, (emoji) => this.#events.react(message, emoji, 1))
   }
 
   #menu(message: ShownMessage, anchor: HTMLElement): void {

@@ -5,7 +5,7 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { TestHub } from '../../typescript/tests/hub/test-hub.mjs'
 import { launch, picture } from './browser.mjs'
-import { act, person, roomOf, shows, talk, tool } from './scene.mjs'
+import { act, person, roomOf, shows, talk, texts, tool } from './scene.mjs'
 
 let hub
 let browser
@@ -17,6 +17,52 @@ before(async () => {
 after(async () => {
   await browser?.close()
   await hub?.stop()
+})
+
+const byId = (page, id) => page.getByTestId(id)
+
+const reload = async (page) => {
+  await page.reload()
+  await byId(page, 'app').waitFor()
+}
+
+test('a message is sent later, is listed until then, and can be taken back', async () => {
+  const channel = await roomOf(hub, 'later', 'ada', ['bo'])
+  const waiting = async () => (await act(hub, 'ada', 'scheduled', { channel })).scheduled.map(({ text }) => text)
+  const { page, faults, close } = await person(browser, hub, 'ada', channel)
+  const input = talk(page).getByTestId('composer-input')
+  await input.fill('Good morning!')
+  await talk(page).getByTestId('later-button').click()
+  await picture(page, 'chat-later')
+  await byId(page, 'menu-later-tomorrow').click()
+  await byId(page, 'scheduled-bar').getByText('1 message will be sent').waitFor()
+  assert.equal(await input.inputValue(), '')
+  assert.deepEqual([await waiting(), await texts(page)], [['Good morning!'], []])
+
+  await input.fill('And one at a time of my own')
+  await talk(page).getByTestId('later-button').click()
+  await byId(page, 'menu-later-other').click()
+  await picture(page, 'chat-later-time')
+  await byId(page, 'dialog-confirm').click()
+  await byId(page, 'scheduled-bar').getByText('2 messages wait').waitFor()
+  await reload(page)
+  await byId(page, 'scheduled-bar').getByText('2 messages wait').click()
+  await picture(page, 'chat-scheduled')
+  await page.getByTestId('scheduled-message').filter({ hasText: 'Good morning!' }).getByTestId('unschedule').click()
+  await page.getByTestId('scheduled-message').filter({ hasText: 'Good morning!' }).waitFor({ state: 'detached' })
+  await page.getByTestId('unschedule').click()
+  await byId(page, 'dialog-scheduled').getByText('Nothing waits here').waitFor()
+  await byId(page, 'dialog-cancel').click()
+  await byId(page, 'scheduled-bar').waitFor({ state: 'hidden' })
+  assert.deepEqual(await waiting(), [])
+
+  await act(hub, 'ada', 'send', { channel, text: 'soon enough', at: Date.now() + 2_500 })
+  await reload(page)
+  await byId(page, 'scheduled-bar').waitFor()
+  await shows(page, 'soon enough')
+  await byId(page, 'scheduled-bar').waitFor({ state: 'hidden' })
+  assert.deepEqual(faults, [])
+  await close()
 })
 
 test('what a link leads to is told as text, and nothing is loaded from there', async () => {

@@ -5,6 +5,7 @@ import { make, named } from '../../dom.js'
 import { once, same } from '../../keyed.js'
 import type { App } from '../app.js'
 import { Composer } from '../composer/composer.js'
+import { Later } from '../composer/later.js'
 import { shutElement } from '../composer/shut.js'
 import { typingWords } from '../composer/typing.js'
 import { has, type Shut, shut, slow } from '../rights.js'
@@ -32,6 +33,7 @@ export class Talk {
   readonly view: ConversationView
   readonly #parts: TalkParts
   readonly #composer: Composer
+  readonly #later: Later
   readonly #typing = make('p', { class: 'typing', testid: 'typing', is: { role: 'status' } })
   readonly #foot = make('div')
   readonly #off: (() => void)[]
@@ -43,7 +45,10 @@ export class Talk {
   constructor(parts: TalkParts) {
     this.#parts = parts
     const { app, room, conversation } = parts
-    this.#composer = new Composer(app.user, parts.place, parts.placeholder, {
+    this.#later = new Later({
+      app, room, conversation, thread: parts.thread, written: () => this.#composer.written, taken: (written) => this.#composer.taken(written),
+    })
+    this.#composer = new Composer(app.user, parts.place, parts.placeholder, this.#later, {
       send: (text, entities, replyTo) => {
         conversation.send(text, { entities, replyTo })
         this.view.wrote()
@@ -92,6 +97,7 @@ export class Talk {
     const now = Date.now()
     const why = this.#parts.gone() ? { why: 'outside' as const } : shut(room.room, room.me, now)
     this.#composer.refresh()
+    if (why === null) this.#later.begin()
     clearTimeout(this.#again)
     // A mute ends by itself.
     if (why?.why === 'muted' && why.until - now < 2 ** 31) this.#again = setTimeout(() => this.draw(), why.until - now + 50)

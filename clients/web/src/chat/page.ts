@@ -54,6 +54,7 @@ export class Page implements App {
     this.#standing()
     this.rooms.on('change', draw)
     this.rooms.inbox.on('change', draw)
+    this.rooms.threads.on('change', draw)
     this.rooms.on('error', (error) => this.tell(error.message))
     this.#identity()
     document.addEventListener('keydown', (event) => {
@@ -84,7 +85,7 @@ export class Page implements App {
       this.go(first)
       this.tell((error as HubError).message)
     }
-    this.attempt(this.rooms.inbox.load())
+    this.attempt(Promise.all([this.rooms.inbox.load(), this.rooms.threads.load()]))
     if (matchMedia(WIDE).matches && this.room !== undefined) this.#frame.show(peoplePanel(this, this.room), false)
   }
 

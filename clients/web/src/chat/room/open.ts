@@ -33,9 +33,9 @@ export class OpenRoom {
     this.draw()
   }
 
-  /** Whether one was in the room, and is no longer. */
+  /** Whether one was in the room, and may not even look into it any more. */
   get gone(): boolean {
-    return this.#listed && joined(this.room.me) && this.#app.rooms.get(this.room.channel) === undefined
+    return this.#listed && this.room.me?.state === 'left' && this.room.error !== null
   }
 
   draw(): void {

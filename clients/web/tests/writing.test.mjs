@@ -4,8 +4,8 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { TestHub } from '../../typescript/tests/hub/test-hub.mjs'
-import { launch, picture } from './browser.mjs'
-import { act, person, roomOf, shows, talk, texts, tool } from './scene.mjs'
+import { launch, picture, visitor } from './browser.mjs'
+import { act, enter, message, person, room, roomOf, say, shows, standing, talk, texts, throughTunnel, tool } from './scene.mjs'
 
 let hub
 let browser
@@ -25,6 +25,92 @@ const reload = async (page) => {
   await page.reload()
   await byId(page, 'app').waitFor()
 }
+
+test('what was not sent is there after a reload, and is sent once, in its order', async () => {
+  const [one, two] = [await roomOf(hub, 'unsent', 'ada', ['bo']), await roomOf(hub, 'unsent-too', 'ada', ['bo'])]
+  const root = await act(hub, 'bo', 'send', { channel: one, text: 'root' })
+  const ada = await visitor(browser)
+  const tunnel = await throughTunnel(ada.page)
+  await enter(ada.page, hub, 'ada', two)
+  await tunnel.enter()
+  await standing(ada.page, 'reconnecting')
+  await say(ada.page, 'in the other room')
+  await shows(ada.page, 'in the other room', 'sending')
+  await room(ada.page, one).click()
+  await byId(ada.page, 'room-name').getByText('unsent', { exact: true }).waitFor()
+  await say(ada.page, 'first, **bold**')
+  await say(ada.page, 'second')
+  await shows(ada.page, 'second', 'sending')
+  await reload(ada.page)
+  for (const text of ['first, bold', 'second']) await shows(ada.page, text, 'sending')
+  assert.deepEqual((await act(hub, 'bo', 'messages', { channel: one })).messages.map(({ text }) => text), ['root'])
+  tunnel.leave()
+
+  await shows(ada.page, 'second')
+  const said = async (channel) => (await act(hub, 'bo', 'messages', { channel })).messages.map(({ text }) => text)
+  assert.deepEqual(await said(one), ['root', 'first, bold', 'second'])
+  assert.deepEqual(await texts(ada.page), ['root', 'first, bold', 'second'])
+  assert.equal(await talk(ada.page).locator('strong', { hasText: 'bold' }).count(), 1)
+  await room(ada.page, two).click()
+  await shows(ada.page, 'in the other room')
+  await ada.page.waitForFunction(() => localStorage.getItem('hubbub.unsent.ada') === null)
+  await reload(ada.page)
+  await shows(ada.page, 'in the other room')
+  assert.deepEqual([await said(one), await said(two)], [['root', 'first, bold', 'second'], ['in the other room']])
+  assert.ok(root.message)
+  assert.deepEqual(ada.faults, [])
+  await ada.context.close()
+})
+
+/** The hub gets everything and nothing that it says comes back, from the moment of `shut` on. */
+async function deaf(page) {
+  let shut = false
+  await page.routeWebSocket(/\/ws/, (socket) => {
+    const server = socket.connectToServer()
+    server.onMessage((frame) => {
+      if (!shut) socket.send(frame)
+    })
+  })
+  return { shut: () => (shut = true), open: () => (shut = false) }
+}
+
+test('a message whose answer was lost is no second one after a reload, nor in its thread', async () => {
+  const channel = await roomOf(hub, 'once', 'ada', ['bo'])
+  const root = await act(hub, 'bo', 'send', { channel, text: 'root' })
+  const ada = await visitor(browser)
+  const answers = await deaf(ada.page)
+  await enter(ada.page, hub, 'ada', channel)
+  await tool(ada.page, 'root', 'thread')
+  await byId(ada.page, 'thread').getByTestId('composer-input').waitFor()
+  answers.shut()
+  await say(ada.page, 'only once')
+  await say(ada.page, 'below it', byId(ada.page, 'thread'))
+  await shows(ada.page, 'only once', 'sending')
+  const said = async (thread) => (await act(hub, 'bo', 'messages', { channel, ...(thread && { thread }) })).messages.map(({ text }) => text)
+  for (const deadline = Date.now() + 20_000; Date.now() < deadline && (await said(root.message)).length === 0; );
+  answers.open()
+  await reload(ada.page)
+  await shows(ada.page, 'only once')
+  await ada.page.waitForFunction(() => localStorage.getItem('hubbub.unsent.ada') === null)
+  assert.deepEqual(await said(), ['root', 'only once'])
+  assert.deepEqual(await said(root.message), ['below it'])
+  assert.deepEqual(ada.faults, [])
+  await ada.context.close()
+})
+
+test('what was refused stays until it is discarded, also over a reload', async () => {
+  const channel = await roomOf(hub, 'refused', 'bo', ['ada'])
+  await act(hub, 'bo', 'filters', { channel, words: ['turnip'], links: 'all' })
+  const ada = await person(browser, hub, 'ada', channel)
+  await say(ada.page, 'a turnip')
+  await shows(ada.page, 'a turnip', 'failed')
+  await reload(ada.page)
+  await message(talk(ada.page), 'a turnip', 'failed').getByTestId('discard-button').click()
+  await message(talk(ada.page), 'a turnip', 'failed').waitFor({ state: 'detached' })
+  assert.equal(await ada.page.evaluate(() => localStorage.getItem('hubbub.unsent.ada')), null)
+  assert.deepEqual(ada.faults, [])
+  await ada.close()
+})
 
 test('a message is sent later, is listed until then, and can be taken back', async () => {
   const channel = await roomOf(hub, 'later', 'ada', ['bo'])

@@ -37,6 +37,9 @@ export interface Shown {
 
 export const nameOf = (message: Pick<RoomMessage, 'from'>): string => message.from ?? 'a service'
 
+/** What is on its way is one's own, also before the hub has said who one is. */
+const authorOf = (message: ShownMessage, user: string): string => (message.outgoing === undefined ? nameOf(message) : user)
+
 export const stateOf = ({ outgoing }: ShownMessage): 'sent' | 'sending' | 'failed' =>
   outgoing === undefined || outgoing.state === 'sent' ? 'sent' : outgoing.state === 'pending' ? 'sending' : 'failed'
 
@@ -47,14 +50,14 @@ export function messageElement(shown: Shown, events: MessageEvents): HTMLElement
   const element = make('article', {
     class: `message${first ? ' first' : ''}${message.from !== user && speaksTo(message.entities, user) ? ' to-me' : ''}`,
     testid: 'message',
-    label: summary(message),
-    data: { id: message.id, from: message.from ?? '', state, ...(state === 'sent' && { ordinal: String(message.ordinal) }) },
+    label: summary(message, user),
+    data: { id: message.id, from: message.outgoing === undefined ? (message.from ?? '') : user, state, ...(state === 'sent' && { ordinal: String(message.ordinal) }) },
     is: { tabindex: '-1' },
   })
   element.append(...rules(shown))
-  const side = first ? face(nameOf(message)) : make('span', { class: 'gutter', text: shortClock(message.time), is: { 'aria-hidden': 'true' } })
+  const side = first ? face(authorOf(message, user)) : make('span', { class: 'gutter', text: shortClock(message.time), is: { 'aria-hidden': 'true' } })
   const content = make('div', { class: 'content' })
-  if (first) content.append(head(message))
+  if (first) content.append(head(message, user))
   if (message.reply_to !== undefined && !message.deleted) content.append(quotes(message.reply_to, shown.quoted, events))
   content.append(...body(message, user), ...fate(message))
   content.append(below(message, { counted: shown.counted, readers: row.readers, thread: !root && message.thread === undefined }, events))
@@ -66,9 +69,9 @@ export function messageElement(shown: Shown, events: MessageEvents): HTMLElement
 }
 
 /** What is heard when the focus comes to it. */
-function summary(message: ShownMessage): string {
+function summary(message: ShownMessage, user: string): string {
   const text = message.deleted ? 'message deleted' : message.text.slice(0, 300)
-  return `${nameOf(message)}, ${clock(message.time)}: ${text}`
+  return `${authorOf(message, user)}, ${clock(message.time)}: ${text}`
 }
 
 export const answers = (count: number): string => (count === 0 ? 'No replies yet' : `${count} ${count === 1 ? 'reply' : 'replies'}`)
@@ -81,9 +84,9 @@ function rules({ row, opening, now }: Shown): HTMLElement[] {
   return lines
 }
 
-function head(message: ShownMessage): HTMLElement {
+function head(message: ShownMessage, user: string): HTMLElement {
   const time = make('time', { text: clock(message.time), is: { datetime: new Date(message.time).toISOString(), title: fullTime(message.time) } })
-  return make('div', { class: 'head' }, named(nameOf(message), { class: 'author' }), time)
+  return make('div', { class: 'head' }, named(authorOf(message, user), { class: 'author' }), time)
 }
 
 function quotes(id: string, quoted: Quoted, events: MessageEvents): HTMLElement {

@@ -32,7 +32,7 @@ export interface Reading {
 }
 
 export const rowId = (message: ShownMessage, user: string): string =>
-  message.from === user && message.key !== undefined ? `k:${message.key}` : `m:${message.id}`
+  (message.from === user || message.outgoing !== undefined) && message.key !== undefined ? `k:${message.key}` : `m:${message.id}`
 
 export function rowsOf(messages: readonly ShownMessage[], { user, readTo, before: older, members }: Reading): Row[] {
   const readers = readersOf(messages, user, members)

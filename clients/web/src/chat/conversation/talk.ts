@@ -10,6 +10,7 @@ import { shutElement } from '../composer/shut.js'
 import { typingWords } from '../composer/typing.js'
 import { has, type Shut, shut, slow } from '../rights.js'
 import type { Candidate } from '../words/mention.js'
+import { placeOf } from './unsent.js'
 import { ConversationView } from './view.js'
 
 export interface TalkParts {
@@ -18,8 +19,6 @@ export interface TalkParts {
   conversation: Conversation
   label: string
   placeholder: string
-  /** Where the draft is kept. */
-  place: string
   /** Whether one was in the room, and is no longer: whoever is banned is told nothing else. */
   gone: () => boolean
   thread?: string
@@ -48,9 +47,13 @@ export class Talk {
     this.#later = new Later({
       app, room, conversation, thread: parts.thread, written: () => this.#composer.written, taken: (written) => this.#composer.taken(written),
     })
-    this.#composer = new Composer(app.user, parts.place, parts.placeholder, this.#later, {
+    this.#composer = new Composer(app.user, placeOf(room.channel, parts.thread), parts.placeholder, this.#later, {
       send: (text, entities, replyTo) => {
-        conversation.send(text, { entities, replyTo })
+        try {
+          app.unsent.send(conversation, parts.thread, { text, entities, replyTo })
+        } catch (error) {
+          app.tell((error as Error).message)
+        }
         this.view.wrote()
       },
       edit: (message, text, entities) => app.attempt(conversation.edit(message.id, text, entities)),
@@ -67,6 +70,7 @@ export class Talk {
     const draw = once(() => this.draw())
     this.#off = [conversation.on('change', draw), ...(conversation === room ? [] : [room.on('change', draw)])]
     this.draw()
+    app.unsent.resume(conversation, parts.thread)
   }
 
   async begin(): Promise<void> {

@@ -24,7 +24,7 @@ export class OpenRoom {
     this.room = room
     this.#header = new Header(byId('bar'), app, room, events)
     this.talk = new Talk({
-      app, room, gone: () => this.gone, conversation: room, label: 'Messages', placeholder: 'Write a message', place: channel,
+      app, room, gone: () => this.gone, conversation: room, label: 'Messages', placeholder: 'Write a message',
       empty: () => 'Nothing has been said here yet. Say hello!',
       opening: () => `This is the beginning of ${room.room === undefined ? channel : app.titles.of(room.room)}.`,
     })

@@ -203,6 +203,7 @@ export class Composer {
     this.#counts.toggleAttribute('data-over', length > LENGTH)
     const wait = this.#goes?.does === 'edit' ? 0 : this.#events.wait()
     this.#send.disabled = wait > 0 || length > LENGTH
+    this.#send.toggleAttribute('data-empty', this.#text.value.trim() === '')
     this.#send.classList.toggle('waits', wait > 0)
     if (wait > 0) {
       this.#send.textContent = seconds(wait)

@@ -59,7 +59,7 @@ export function messageElement(shown: Shown, events: MessageEvents): HTMLElement
   const content = make('div', { class: 'content' })
   if (first) content.append(head(message, user))
   if (message.reply_to !== undefined && !message.deleted) content.append(quotes(message.reply_to, shown.quoted, events))
-  content.append(...body(message, user), ...fate(message))
+  content.append(...body(message, user), ...(first ? [] : notes(message)), ...failure(message))
   content.append(below(message, { counted: shown.counted, readers: row.readers, thread: !root && message.thread === undefined }, events))
   element.append(make('div', { class: 'line' }, side, content))
   if (root) element.append(make('div', { class: 'rule', text: answers(message.replies) }))
@@ -86,7 +86,7 @@ function rules({ row, opening, now }: Shown): HTMLElement[] {
 
 function head(message: ShownMessage, user: string): HTMLElement {
   const time = make('time', { text: clock(message.time), is: { datetime: new Date(message.time).toISOString(), title: fullTime(message.time) } })
-  return make('div', { class: 'head' }, named(authorOf(message, user), { class: 'author' }), time)
+  return make('div', { class: 'head' }, named(authorOf(message, user), { class: 'author' }), time, ...notes(message))
 }
 
 function quotes(id: string, quoted: Quoted, events: MessageEvents): HTMLElement {
@@ -108,17 +108,19 @@ function body(message: ShownMessage, user: string): HTMLElement[] {
   return [text, ...files, ...unfurlElements(message.unfurls)]
 }
 
-/** What became of it: edited, pinned, on its way, failed. */
-function fate(message: ShownMessage): HTMLElement[] {
-  const state = stateOf(message)
-  const notes: string[] = []
-  if (message.edited !== null && !message.deleted) notes.push('edited')
-  if (message.pinned) notes.push('pinned')
-  if (state === 'sending') notes.push('sending…')
-  const lines = notes.length === 0 ? [] : [make('span', { class: 'state', testid: 'message-note', text: notes.join(' · ') })]
+/** What became of it: edited, pinned, on its way. Beside its time, where that is. */
+function notes(message: ShownMessage): HTMLElement[] {
+  const words: string[] = []
+  if (message.edited !== null && !message.deleted) words.push('edited')
+  if (message.pinned) words.push('pinned')
+  if (stateOf(message) === 'sending') words.push('sending…')
+  return words.length === 0 ? [] : [make('span', { class: 'state', testid: 'message-note', text: words.join(' · ') })]
+}
+
+function failure(message: ShownMessage): HTMLElement[] {
   const { outgoing } = message
-  if (state !== 'failed' || outgoing === undefined) return lines
+  if (stateOf(message) !== 'failed' || outgoing === undefined) return []
   const retry = make('button', { class: 'text', text: 'Try again', testid: 'retry-button', click: () => outgoing.retry() })
   const discard = make('button', { class: 'text', text: 'Discard', testid: 'discard-button', click: () => outgoing.discard() })
-  return [...lines, make('div', { class: 'failure' }, `Not sent: ${outgoing.error?.message ?? 'the hub refused it'}`, retry, discard)]
+  return [make('div', { class: 'failure' }, `Not sent: ${outgoing.error?.message ?? 'the hub refused it'}`, retry, discard)]
 }

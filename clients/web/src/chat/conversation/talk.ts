@@ -23,7 +23,7 @@ export interface TalkParts {
   gone: () => boolean
   thread?: string
   root?: () => ShownMessage | undefined
-  empty: () => string
+  empty: () => (Node | string)[]
   opening?: () => string
 }
 

@@ -34,7 +34,7 @@ export interface ViewParts {
   thread?: string
   root?: () => ShownMessage | undefined
   /** What stands where there is no message. */
-  empty: () => string
+  empty: () => (Node | string)[]
   /** What stands above the first message of all. */
   opening?: () => string
   /** `write` puts the focus where one writes. */
@@ -179,7 +179,9 @@ export class ConversationView {
     }
     this.#feed.draw(this.#rows.map((row, index) => this.#line(row, index === 0, drawing)))
     this.#empty.hidden = this.#rows.length > 0
-    this.#empty.textContent = conversation.loaded ? this.#parts.empty() : (conversation.error?.message ?? 'Loading…')
+    if (this.#rows.length === 0) {
+      this.#empty.replaceChildren(...(conversation.loaded ? this.#parts.empty() : [conversation.error?.message ?? 'Loading…']))
+    }
     this.#feed.element.setAttribute('aria-busy', String(conversation.loading))
     for (const text of this.#aloud.next(conversation, app.user)) app.announce(text)
     this.#looked(this.#feed.seen)

@@ -14,7 +14,7 @@ export function threadPanel(app: App, room: Room, id: string, message: string | 
   follow.onclick = () => app.attempt(thread.follow(thread.following !== true))
   const talk = new Talk({
     app, room, conversation: thread, label: 'Messages of the thread', placeholder: 'Reply in thread',
-    thread: id, root, empty: () => '', gone: () => false,
+    thread: id, root, empty: () => [], gone: () => false,
   })
   const draw = (): void => {
     follow.hidden = thread.following === undefined

@@ -1,11 +1,12 @@
 // The room that is open: its head, its talk, and its members as far as they are needed.
 
 import type { Room } from '@hubbub/client'
-import { byId } from '../../dom.js'
+import { byId, make, named } from '../../dom.js'
 import { once } from '../../keyed.js'
 import type { App } from '../app.js'
 import { Talk } from '../conversation/talk.js'
 import { joined } from '../rights.js'
+import { sign } from '../sign.js'
 import { Header, type HeaderEvents } from './header.js'
 
 export class OpenRoom {
@@ -25,12 +26,20 @@ export class OpenRoom {
     this.#header = new Header(byId('bar'), app, room, events)
     this.talk = new Talk({
       app, room, gone: () => this.gone, conversation: room, label: 'Messages', placeholder: 'Write a message',
-      empty: () => 'Nothing has been said here yet. Say hello!',
+      empty: () => this.#empty(),
       opening: () => `This is the beginning of ${room.room === undefined ? channel : app.titles.of(room.room)}.`,
     })
     byId('room').replaceChildren(this.talk.element)
     this.#off = room.on('change', once(() => this.draw()))
     this.draw()
+  }
+
+  /** What stands in a room in which nothing was said. */
+  #empty(): (Node | string)[] {
+    const { room: info, me } = this.room
+    if (info === undefined) return []
+    const words = joined(me) ? 'Nothing has been said here yet. Say hello!' : 'Nothing has been said here yet.'
+    return [make('span', { class: 'mark' }, sign(info.kind)), make('strong', {}, named(this.#app.titles.of(info))), words]
   }
 
   /** Whether one was in the room, and may not even look into it any more. */

@@ -21,6 +21,8 @@ export { type Configuration, type PageQuery, Room } from './rooms/room.js'
 export { Thread } from './rooms/thread.js'
 export { Conversation, type ConversationEvents } from './rooms/conversation.js'
 export { Inbox, type InboxEvents } from './rooms/inbox.js'
+export { Threads, type ThreadsEvents } from './rooms/threads.js'
+export type { FollowedThread } from './rooms/model/threads.js'
 export type { Outgoing, Sending, SendOptions, ShownMessage, Target } from './rooms/outgoing.js'
 export type {
   AnswerOf, Change, FieldsOf, Filters, InboxAnswer, Later, MessagesAnswer, Operation, Operations, RoomAnswer, RoomsAnswer, SearchAnswer,

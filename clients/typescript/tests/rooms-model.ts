@@ -57,7 +57,7 @@ export class Model {
       const [channel = '', thread] = name.split(' ')
       const timeline = new Timeline(thread)
       timeline.replace(page, viewer)
-      const state = thread === undefined ? undefined : new ThreadState(channel, thread)
+      const state = thread === undefined ? undefined : new ThreadState(channel)
       state?.page(page, viewer)
       this.#pages.set(name, { timeline, entry: new Entry(page, page.user ?? before.rooms.user), state })
     }

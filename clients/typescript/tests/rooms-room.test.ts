@@ -326,6 +326,35 @@ describe('around the messages', () => {
     assert.equal(open.error?.code, 'not_found')
   }))
 
+  test('who was taken out knows it, also when the room tells nothing any more', () => roomScene(async ({ rooms, session }) => {
+    const open = await opened(rooms, session)
+    session.say(own(6, 'room.left', { channel: ROOM }))
+    await changes(open, () => open.me?.state === 'left')
+    assert.equal(rooms.get(ROOM), undefined)
+    session.say(refusal((await session.next('subscribe')).id, 'not_found'))
+    await changes(open, () => open.error?.code === 'not_found')
+  }))
+
+  test('who was banned and heard of it is banned, not gone', () => roomScene(async ({ rooms, session }) => {
+    const open = await opened(rooms, session)
+    session.sayAll(event(13, 'member.banned', { user: 'u1', members: 1 }), own(6, 'room.left', { channel: ROOM }))
+    await changes(open, () => open.me?.state === 'banned')
+    session.say(refusal((await session.next('subscribe')).id, 'not_found'))
+    await changes(open, () => open.error !== null)
+    assert.equal(open.me?.state, 'banned')
+  }))
+
+  test('whose subscription the hub ends is not in the room, whatever a page said', () => roomScene(async ({ rooms, session }) => {
+    const open = rooms.open(ROOM, { presence: true })
+    const { id } = await session.next('subscribe')
+    session.say({ type: 'subscribed', id, channel: ROOM, outcome: 'fresh', epoch: 'e1', offset: 12 })
+    await ask(session)
+    await changes(open, () => open.loaded)
+    session.say({ type: 'unsubscribed', channel: ROOM, code: 'forbidden' })
+    await answer(session, 'rooms', list([]))
+    await changes(open, () => open.me?.state === 'left' && open.error?.code === 'forbidden')
+  }))
+
   for (const [name, before] of [['invited to', [entry({ me: me({ state: 'invited' }) })]], ['shut out of', []]] as const) {
     test(`a room that one was ${name} is had once one is in it`, () => roomScene(async ({ rooms, session }) => {
       const open = rooms.open(ROOM)

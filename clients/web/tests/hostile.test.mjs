@@ -54,7 +54,9 @@ test('markup, scripts, directions and marks are text, and stay in their place', 
   const channel = await roomOf(hub, 'hostile', 'ada', ['eve', 'bo'], { topic: '<img src=x onerror=window.taken=1>' })
   for (const text of [...TAKEN, ...Object.keys(PUT)]) await act(hub, 'eve', 'send', { channel, text })
   const entities = [{ kind: 'link', from: 0, to: 4, url: 'https://put.example/link' }]
-  await act(hub, 'eve', 'send', { channel, text: 'here it is', entities })
+  const linked = await act(hub, 'eve', 'send', { channel, text: 'here it is', entities })
+  const card = { title: '<img src=x onerror=window.taken=1>', description: `${'W'.repeat(400)} \u2067turned\u2069`, image: 'https://put.example/picture' }
+  await act(hub, null, 'unfurl', { channel, message: linked.message, unfurls: [{ url: 'https://put.example/link', ...card }, { url: 'https://put.example/', ...card }] })
   await act(hub, 'bo', 'send', { channel, text: 'after all that' })
   for (const [scheme, viewport] of [['light', { width: 1180, height: 1400 }], ['dark', { width: 360, height: 1400 }]]) {
     const { page, context, faults } = await visitor(browser, { colorScheme: scheme, viewport })
@@ -63,6 +65,7 @@ test('markup, scripts, directions and marks are text, and stay in their place', 
     await enter(page, hub, 'ada', channel)
     await shows(page, 'after all that')
     await picture(page, `hostile-${scheme}`)
+    assert.equal(await page.getByTestId('unfurl').count(), 1, 'only what may be followed')
     for (const text of TAKEN.slice(-4)) await message(talk(page), text).waitFor({ state: 'attached' })
     assert.deepEqual(await page.evaluate(hostileFaults), [])
     assert.deepEqual(faults, [])

@@ -118,3 +118,33 @@ test('what one reads stays in its place while older messages come above it', asy
   }
   await context.close()
 })
+
+test('who goes to what is new stays there, however late the frames come', async () => {
+  const channel = await roomOf(hub, 'late', 'ada', ['bo'])
+  await act(hub, 'bo', 'send', { channel, text: 'mine' })
+  for (let n = 2; n <= 300; n++) await act(hub, 'ada', 'send', { channel, text: `line ${n}` })
+  const { page, faults, close } = await person(browser, hub, 'bo', channel)
+  await page.locator('[data-testid=message][data-ordinal="300"]').waitFor()
+  await page.getByTestId('jump-unread').waitFor()
+  // As on a busy machine: pages come before anybody hears that the list was scrolled.
+  await page.evaluate(() => {
+    window.late = true
+    document.addEventListener('scroll', (event) => window.late && event.stopImmediatePropagation(), true)
+  })
+  await page.getByTestId('jump-unread').click()
+  await page.waitForFunction(() => document.querySelector('[data-testid=message-list]').clientHeight > 3_500)
+  await page.evaluate(() => {
+    window.late = false
+    document.querySelector('[data-testid=feed]').dispatchEvent(new Event('scroll'))
+    return new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))
+  })
+  const inView = await page.evaluate(() => {
+    const [feed, first] = ['[data-testid=feed]', '[data-testid=message][data-ordinal="2"]'].map((one) => document.querySelector(one).getBoundingClientRect())
+    return first.top >= feed.top - 1 && first.bottom <= feed.bottom + 1
+  })
+  assert.ok(inView, 'the first new message is where one went')
+  await page.getByTestId('jump-newest').click()
+  await page.locator('[data-testid=message][data-ordinal="300"]').waitFor()
+  assert.deepEqual(faults, [])
+  await close()
+})

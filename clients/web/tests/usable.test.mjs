@@ -108,6 +108,9 @@ function faultsOf() {
   if (!document.documentElement.lang) faults.push('no language')
   if (document.title === '') faults.push('no title')
   if (document.documentElement.scrollWidth > innerWidth) faults.push('wider than the screen')
+  for (const place of document.querySelectorAll('.side, .bar, .feed, .composer .box, .panel, .panel .scrolls, .menu, .picker, dialog')) {
+    if (seen(place) && place.scrollWidth > place.clientWidth) faults.push(`wider than its place: ${place.className || place.localName}`)
+  }
   if ([...document.querySelectorAll('main')].filter(seen).length !== 1) faults.push('not one main')
   return faults
 }
@@ -132,14 +135,19 @@ function holdBack(page) {
 
 const byId = (page, id) => page.getByTestId(id)
 
-/** A room with everything in it that a message can have. */
+const LONG_NAME = 'long-name.'.repeat(10)
+
+/** A room with everything in it that a message can have, and beside it one that is called as long as may be. */
 async function fullRoom(name) {
   const topic = 'What the members of this room talk about, and a little more than fits on a phone'
-  const channel = await roomOf(hub, name, 'cleo', ['ada', 'bo'], { topic })
+  const channel = await roomOf(hub, name, 'cleo', ['ada', 'bo', LONG_NAME], { topic })
   await act(hub, 'cleo', 'role', { channel, user: 'ada', role: 'moderator' })
   const first = await act(hub, 'bo', 'send', { channel, text: 'Welcome.' })
+  await act(hub, LONG_NAME, 'send', { channel, text: 'Hello from somebody long.' })
   const link = `https://example.org/${'path/'.repeat(20)}`
-  await act(hub, 'bo', 'send', { channel, text: `A long one: ${link}`, entities: [{ kind: 'link', from: 12, to: 12 + link.length, url: link }] })
+  const long = await act(hub, 'bo', 'send', { channel, text: `A long one: ${link}`, entities: [{ kind: 'link', from: 12, to: 12 + link.length, url: link }] })
+  const unfurls = [{ url: link, title: 'What is at the end of a long link', description: 'A page.', image: 'https://example.org/picture.png' }]
+  await act(hub, null, 'unfurl', { channel, message: long.message, unfurls })
   await act(hub, 'bo', 'send', { channel, text: 'Thank you, @ada, and @here!', reply_to: first.message })
   await act(hub, 'bo', 'send', { channel, text: 'quoted\nlet x = 1', entities: [{ kind: 'quote', from: 0, to: 6 }, { kind: 'pre', from: 7, to: 16 }] })
   const gone = await act(hub, 'bo', 'send', { channel, text: 'oops' })
@@ -147,6 +155,9 @@ async function fullRoom(name) {
   await act(hub, 'bo', 'send', { channel, text: 'In a thread.', thread: first.message })
   for (const user of ['cleo', 'ada']) await act(hub, user, 'react', { channel, message: first.message, emoji: '👍' })
   await act(hub, 'ada', 'pin', { channel, message: first.message, pinned: true })
+  await act(hub, 'ada', 'send', { channel, text: 'For tomorrow.', at: Date.now() + 86_400_000 })
+  await roomOf(hub, `${name}-long`, 'cleo', ['ada'], { name: LONG_NAME })
+  await act(hub, 'cleo', 'send', { channel: `room:${name}-long`, text: `Hello @ada${'!'.repeat(100)}` })
   const guest = await act(hub, 'bo', 'create', { kind: 'private', name: `Invited ${name}` })
   await act(hub, 'bo', 'invite', { channel: guest.channel, user: 'ada' })
   return channel
@@ -216,6 +227,15 @@ for (const colorScheme of ['light', 'dark']) {
       await page.keyboard.press('ControlOrMeta+k')
       await fine('dialog-switch')
       await page.keyboard.press('Escape')
+      await byId(page, 'scheduled-bar').click()
+      await fine('dialog-scheduled')
+      await byId(page, 'dialog-cancel').click()
+      await talk(page).getByTestId('composer-input').fill('Not now.')
+      await talk(page).getByTestId('later-button').click()
+      await fine('menu-later')
+      await byId(page, 'menu-later-other').click()
+      await fine('dialog-later')
+      await byId(page, 'dialog-cancel').click()
 
       await page.goto(`${hub.url}/dashboard.html`)
       await page.locator('[data-testid=stream-state][data-state=connected]').waitFor()

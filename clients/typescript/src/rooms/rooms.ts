@@ -8,6 +8,7 @@ import type { RoomsHub } from './live/port.js'
 import type { ListedRoom } from './model/entry.js'
 import type { AnswerOf, Change, FieldsOf, Operation, SearchAnswer } from './operations.js'
 import { type PageQuery, Room } from './room.js'
+import { Threads } from './threads.js'
 import type { Notice, Role, RoomInfo, RoomKind, Scheduled } from './words.js'
 
 /** What a new room is made of. */
@@ -42,6 +43,7 @@ export type RoomsEvents = {
 
 export class Rooms extends Emitter<RoomsEvents> {
   readonly inbox: Inbox
+  readonly threads: Threads
   readonly #lobby: Lobby
   readonly #rooms = new Map<string, Room>()
 
@@ -49,10 +51,12 @@ export class Rooms extends Emitter<RoomsEvents> {
   constructor(hub: RoomsHub, enter: (lobby: Lobby) => void) {
     super()
     let inbox: { changed(): void; notice(notice: Notice): void } | undefined
+    let threads = (): void => {}
     const lobby = new Lobby(hub, {
       changed: () => void this.emit('change'),
       inboxChanged: () => inbox?.changed(),
       notice: (notice) => inbox?.notice(notice),
+      threadsChanged: () => threads(),
       error: (error) => this.emitError('error', error),
     })
     this.#lobby = lobby
@@ -63,6 +67,7 @@ export class Rooms extends Emitter<RoomsEvents> {
       position: () => list.position?.offset,
       listen: (listener) => (inbox = listener),
     })
+    this.threads = new Threads(lobby.threads, (changed) => (threads = changed))
     enter(lobby)
   }
 
@@ -129,11 +134,6 @@ export class Rooms extends Emitter<RoomsEvents> {
   /** In all rooms that one is in, or one of them; best first. */
   search(text: string, query: SearchQuery = {}): Promise<SearchAnswer> {
     return this.call('search', { text, ...query })
-  }
-
-  /** Threads that one follows. */
-  threads(query: PageQuery = {}): Promise<AnswerOf<'threads'>> {
-    return this.call('threads', query)
   }
 
   /** One's own messages that wait for their time, of all rooms. */

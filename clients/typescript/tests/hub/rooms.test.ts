@@ -111,8 +111,8 @@ test('a thread is a conversation of its own under a message', scene(async (clien
   assert.deepEqual([here.messages.length, here.unread], [1, 0])
   mine.read()
   await when(mine, () => mine.unread === 0)
-  const { threads } = await bo.rooms.threads()
-  assert.deepEqual(threads.map(({ channel, thread, unread }) => [channel, thread.id, unread]), [['room:thread', root, 0]])
+  await bo.rooms.threads.load()
+  assert.deepEqual(bo.rooms.threads.list.map(({ channel, thread, unread }) => [channel, thread.id, unread]), [['room:thread', root, 0]])
 }))
 
 test('an invitation is in the list and the inbox, and leads into a private room', scene(async (clients) => {

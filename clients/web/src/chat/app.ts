@@ -1,6 +1,7 @@
 // What the parts of the page know of the whole: who one is, the rooms, and how to go somewhere. Nothing here runs.
 
 import type { Room, Rooms } from '@hubbub/client'
+import type { Unsent } from './conversation/unsent.js'
 import type { Titles } from './titles.js'
 
 /** Something beside the talk. */
@@ -18,6 +19,7 @@ export interface App {
   readonly user: string
   readonly rooms: Rooms
   readonly titles: Titles
+  readonly unsent: Unsent
   /** The room that is open. */
   readonly room: Room | undefined
   /** Opens a room, and shows a message in it or in its thread. */

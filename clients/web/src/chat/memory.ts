@@ -1,11 +1,16 @@
-// What the page remembers of its reader: the name for this tab and the next, the last room, and what was begun to be
-// written in each room.
+// What the page remembers of its reader: the name for this tab and the next, the last room, what was begun to be written
+// in each room, and what was sent and has not arrived.
+
+import type { Entity } from '@hubbub/client'
 
 const NAME = 'hubbub.name'
 const ROOM = 'hubbub.room'
 const DRAFTS = 'hubbub.drafts'
+const UNSENT = 'hubbub.unsent'
 /** Most drafts that are kept; the oldest go first. */
 const DRAFTS_KEPT = 50
+/** Most messages that are kept until the hub has them, as many as a conversation of the SDK holds. */
+const UNSENT_KEPT = 200
 
 /** Storage may be blocked: then the page works and forgets. */
 function attempt<T>(work: () => T, otherwise: T): T {
@@ -47,4 +52,38 @@ export function rememberDraft(user: string, place: string, text: string): void {
   const others = drafts(user).filter(([at]) => at !== place)
   const kept = text === '' ? others : [...others, [place, text]].slice(-DRAFTS_KEPT)
   attempt(() => localStorage.setItem(`${DRAFTS}.${user}`, JSON.stringify(kept)), undefined)
+}
+
+/** A message that was sent and may not have arrived. */
+export interface Kept {
+  key: string
+  channel: string
+  thread: string | undefined
+  text: string
+  entities: Entity[]
+  replyTo: string | undefined
+  time: number
+}
+
+/** In the order of writing. */
+export function unsent(user: string): Kept[] {
+  const kept: unknown = attempt(() => JSON.parse(localStorage.getItem(`${UNSENT}.${user}`) ?? '[]'), [])
+  return Array.isArray(kept) ? kept.filter(isKept) : []
+}
+
+function isKept(one: unknown): one is Kept {
+  const { key, channel, text, entities, time } = (one ?? {}) as Partial<Kept>
+  return [key, channel, text].every((part) => typeof part === 'string') && Array.isArray(entities) && typeof time === 'number'
+}
+
+export const keepUnsent = (user: string, kept: Kept): void => setUnsent(user, [...unsent(user), kept].slice(-UNSENT_KEPT))
+
+export function forgetUnsent(user: string, key: string): void {
+  const all = unsent(user)
+  const left = all.filter((one) => one.key !== key)
+  if (left.length < all.length) setUnsent(user, left)
+}
+
+function setUnsent(user: string, kept: Kept[]): void {
+  attempt(() => (kept.length === 0 ? localStorage.removeItem(`${UNSENT}.${user}`) : localStorage.setItem(`${UNSENT}.${user}`, JSON.stringify(kept))), undefined)
 }

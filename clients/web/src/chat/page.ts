@@ -6,6 +6,7 @@ import { byId, make } from '../dom.js'
 import { once } from '../keyed.js'
 import { pill } from '../pill.js'
 import type { App, Panel } from './app.js'
+import { Unsent } from './conversation/unsent.js'
 import { switchRoom } from './dialogs/switch.js'
 import { dress } from './face.js'
 import { lastRoom, rememberName, rememberRoom } from './memory.js'
@@ -35,6 +36,7 @@ export class Page implements App {
   readonly user: string
   readonly rooms: Rooms
   readonly titles: Titles
+  readonly unsent: Unsent
   readonly #hub: Hub
   readonly #frame: Frame
   readonly #side: Side
@@ -45,6 +47,7 @@ export class Page implements App {
 
   constructor(user: string) {
     this.user = user
+    this.unsent = new Unsent(user)
     this.#hub = new Hub({ url: '/', token: () => developmentToken(user), client: 'hubbub-web/0.1' })
     this.rooms = this.#hub.rooms
     const draw = once(() => this.#draw())
@@ -54,6 +57,7 @@ export class Page implements App {
     this.#standing()
     this.rooms.on('change', draw)
     this.rooms.inbox.on('change', draw)
+    this.rooms.threads.on('change', draw)
     this.rooms.on('error', (error) => this.tell(error.message))
     this.#identity()
     document.addEventListener('keydown', (event) => {
@@ -84,7 +88,8 @@ export class Page implements App {
       this.go(first)
       this.tell((error as HubError).message)
     }
-    this.attempt(this.rooms.inbox.load())
+    this.unsent.begin(this.rooms)
+    this.attempt(Promise.all([this.rooms.inbox.load(), this.rooms.threads.load()]))
     if (matchMedia(WIDE).matches && this.room !== undefined) this.#frame.show(peoplePanel(this, this.room), false)
   }
 

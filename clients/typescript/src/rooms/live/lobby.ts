@@ -1,5 +1,5 @@
-// Where everything of rooms comes in: brings each frame to the list, the inbox and the open rooms, and tells whoever
-// listens what is different by it. Decides nothing itself.
+// Where everything of rooms comes in: brings each frame to the list, the inbox, the followed threads and the open rooms,
+// and tells whoever listens what is different by it. Decides nothing itself.
 
 import type { HubError } from '../../errors.js'
 import type { Gap, Message } from '../../protocol/frames.js'
@@ -9,6 +9,7 @@ import type { Notice } from '../words.js'
 import { Follower } from './follower.js'
 import { OpenInbox } from './open-inbox.js'
 import { OpenRoom } from './open-room.js'
+import { OpenThreads } from './open-threads.js'
 import { Port, type RoomsHub } from './port.js'
 
 export interface LobbyListener {
@@ -16,6 +17,7 @@ export interface LobbyListener {
   changed(): void
   inboxChanged(): void
   notice(notice: Notice): void
+  threadsChanged(): void
   error(error: HubError): void
 }
 
@@ -23,6 +25,7 @@ export class Lobby {
   readonly port: Port
   readonly following = new Following()
   readonly inbox: OpenInbox
+  readonly threads: OpenThreads
   readonly #listener: LobbyListener
   readonly #follower: Follower
   readonly #open = new Map<string, OpenRoom>()
@@ -34,6 +37,7 @@ export class Lobby {
     this.#listener = listener
     this.port = new Port(hub)
     this.inbox = new OpenInbox(this.port, { changed: listener.inboxChanged, notice: listener.notice })
+    this.threads = new OpenThreads(this.port, () => this.following.viewer, listener.threadsChanged)
     this.#follower = new Follower(this.port, this.following, {
       followed: (all) => this.#followed(all),
       failed: (error) => this.#failed(error),
@@ -72,6 +76,7 @@ export class Lobby {
   lost(): void {
     this.#follower.lost()
     this.inbox.lost()
+    this.threads.lost()
     for (const room of this.#open.values()) room.lost()
   }
 
@@ -79,12 +84,14 @@ export class Lobby {
     const happened = read(message)
     if (happened === undefined) return
     this.#follow(() => this.following.message(happened))
+    this.threads.hear(happened)
     if (happened.channel === this.following.own) this.#own(happened)
     else this.#open.get(happened.channel)?.hear(happened)
   }
 
   gap(gap: Gap): void {
     this.#follow(() => this.following.gap(gap))
+    this.threads.gap()
     if (gap.channel === this.following.own) this.inbox.gap(gap)
     else this.#open.get(gap.channel)?.gap(gap)
   }
@@ -97,9 +104,7 @@ export class Lobby {
 
   close(error: HubError): void {
     this.lost()
-    this.#failure = error
-    this.inbox.fail(error)
-    for (const room of this.#open.values()) room.fail(error)
+    this.#fail(error)
   }
 
   #own(happened: Happened): void {
@@ -124,15 +129,21 @@ export class Lobby {
     if (all) {
       this.#listener.inboxChanged()
       this.inbox.fed()
+      this.threads.fed()
     }
     for (const room of this.#open.values()) room.sync()
   }
 
   #failed(error: HubError): void {
     this.#listener.error(error)
-    if (this.following.on || error.code === 'timeout') return
+    if (!this.following.on && error.code !== 'timeout') this.#fail(error)
+  }
+
+  /** Nothing can be had on this connection. */
+  #fail(error: HubError): void {
     this.#failure = error
     this.inbox.fail(error)
+    this.threads.fail(error)
     for (const room of this.#open.values()) room.fail(error)
   }
 }

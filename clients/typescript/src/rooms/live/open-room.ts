@@ -41,8 +41,8 @@ export class OpenRoom {
   #attendance: Attendance | undefined
   #wantsPresence = false
   #attached = false
-  /** The hub ended the subscription: it is not asked for again at once. */
-  #refused = false
+  /** Why the hub ended the subscription: it is not asked for again at once. */
+  #refusal: HubError | undefined
   #fedBy: 'list' | 'subscription' | undefined
   /** How one belonged to the room then: who is only invited may not see everything. */
   #fedAs: MemberState | undefined
@@ -127,10 +127,13 @@ export class OpenRoom {
     if (!following.on) return
     const listed = following.list.entry(channel) !== undefined
     if (listed && (this.#fedBy !== 'list' || this.#fedAs !== this.me?.state)) {
-      this.#refused = false
+      this.#refusal = undefined
       this.#fed('list')
     }
-    if (!listed && this.#fedBy === 'list') this.#fedBy = undefined
+    if (!listed && this.#fedBy === 'list') {
+      this.#fedBy = undefined
+      if (this.#refusal !== undefined) this.fail(this.#refusal)
+    }
     if (this.#wantsPresence || !listed) this.#attend()
     if (!listed && this.#attached && this.#fedBy === undefined) this.#fed('subscription')
     this.look()
@@ -139,7 +142,7 @@ export class OpenRoom {
   lost(): void {
     this.#fedBy = undefined
     this.#attached = false
-    this.#refused = false
+    this.#refusal = undefined
     for (const one of this.#all) one.lost()
   }
 
@@ -156,6 +159,8 @@ export class OpenRoom {
 
   /** Something happened in the own channel. */
   own(happened: Happened): void {
+    const { event } = happened
+    if (event?.event === 'room.left' && event.channel === this.#parts.channel) this.#entry?.left(happened)
     for (const thread of this.#threads.values()) thread.own(happened)
     this.look()
   }
@@ -209,7 +214,7 @@ export class OpenRoom {
   }
 
   #attend(): void {
-    if (this.#attendance !== undefined || this.#refused) return
+    if (this.#attendance !== undefined || this.#refusal !== undefined) return
     const { port, channel, changed } = this.#parts
     this.#attendance = new Attendance(port, channel, this.#wantsPresence, {
       attached: () => {
@@ -225,7 +230,9 @@ export class OpenRoom {
     this.#attendance = undefined
     this.#attached = false
     if (error === null) return
-    this.#refused = true
+    this.#refusal = error
+    // Whoever is in a room, or invited, may look into it.
+    if (error.code === 'not_found' || error.code === 'forbidden') this.#entry?.left()
     // Without the list nothing of this room comes any more.
     if (this.#fedBy !== 'list') this.fail(error)
     // A namespace that keeps no presence has none to tell.

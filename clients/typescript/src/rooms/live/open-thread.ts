@@ -28,7 +28,7 @@ export class OpenThread {
   constructor(parts: ThreadParts) {
     const { port, channel, id, root, viewer, isSlow, changed } = parts
     this.#parts = parts
-    this.state = new ThreadState(channel, id, root)
+    this.state = new ThreadState(channel, root)
     this.talk = new Talk({
       port, channel, thread: id, viewer, isSlow, changed,
       readTo: () => this.readTo,

@@ -35,11 +35,13 @@ export class Sending {
 
   /** How an item looks in the list: the same object as long as nothing happens to it. */
   show(item: Item): ShownMessage {
+    const viewer = this.#around.viewer()
     const known = this.#shown.get(item)
-    if (known !== undefined) return known
+    // Who one is may have been unknown when it was written.
+    if (known?.from === viewer) return known
     const { key } = item.draft
     const outgoing = { key, state: item.state, error: item.error, retry: () => this.#retry(key), discard: () => this.#discard(key) }
-    const shown: ShownMessage = { ...preview(item, this.#around.viewer()), outgoing }
+    const shown: ShownMessage = { ...preview(item, viewer), outgoing }
     this.#shown.set(item, shown)
     return shown
   }

@@ -87,6 +87,13 @@ export class Entry {
     if (event?.event === 'member.notify') this.#set(this.#room, { ...this.#me, notify: event.level })
   }
 
+  /** One is not in the room any more, as the own channel says (`happened`) or the hub by letting nobody in. How is not known by that. */
+  left(happened?: Happened): void {
+    const me = this.#me
+    if (me === null || (me.state !== 'joined' && me.state !== 'invited')) return
+    if (happened === undefined || !isKnown(this.#own, happened)) this.#set(this.#room, { ...me, state: 'left' })
+  }
+
   #set(room: RoomInfo, me: Me | null): void {
     if (room === this.#room && me === this.#me) return
     this.#room = room

@@ -1,30 +1,26 @@
 // What a thread has beside its messages: the message that it hangs under, and one's own place in it. Pure.
 
 import type { Position } from '../../protocol/frames.js'
-import type { Created, Happened } from '../events.js'
+import type { Happened } from '../events.js'
 import type { MessagesAnswer, ThreadPlace } from '../operations.js'
 import type { RoomMessage } from '../words.js'
 import { isKnown } from './entry.js'
-import { Mark } from './mark.js'
 import { messageAfter } from './message.js'
+import { Standing } from './standing.js'
 import { RECORDED } from './timeline.js'
 
 export class ThreadState {
   readonly #channel: string
-  readonly #id: string
   #root: RoomMessage | undefined
-  #place: ThreadPlace | undefined
-  #following = new Mark(0)
-  #read = new Mark(0)
+  #standing: Standing | undefined
   /** With which position of the own channel the place is a snapshot. */
   #own: Position | undefined
   /** What happened last: a page may be older than that. */
   #recent: Happened[] = []
 
   /** `root`: the message that it hangs under, where it is known already. */
-  constructor(channel: string, id: string, root?: RoomMessage) {
+  constructor(channel: string, root?: RoomMessage) {
     this.#channel = channel
-    this.#id = id
     this.#root = root
   }
 
@@ -35,15 +31,13 @@ export class ThreadState {
 
   /** Undefined until it is known. */
   get place(): ThreadPlace | undefined {
-    return this.#place
+    return this.#standing?.place
   }
 
   /** A page of the thread came. */
   page({ root, thread, user, offset }: MessagesAnswer, viewer: string): void {
     this.#root = root
-    this.#place = thread
-    this.#following = new Mark(offset)
-    this.#read = new Mark(offset)
+    this.#standing = thread && new Standing(this.#channel, thread, offset)
     this.#own = user
     for (const happened of this.#recent) {
       if (happened.channel !== this.#channel) this.#hearOwn(happened)
@@ -62,32 +56,10 @@ export class ThreadState {
 
   #hear(happened: Happened, viewer: string): void {
     this.#root = this.#root && messageAfter(this.#root, happened, viewer)
-    const { event } = happened
-    if (event?.event === 'message.created' && event.thread === this.#id) this.#hearSaid(event, happened, viewer)
-  }
-
-  #hearSaid(event: Created, { from, offset = 0 }: Happened, viewer: string): void {
-    if (this.#place === undefined) return
-    const place = { ...this.#place }
-    if (event.mentions.users.includes(viewer)) place.mentions++
-    if (event.follows?.includes(viewer) === true && this.#following.byRoom(offset)) place.following = true
-    if (from === viewer && this.#read.byRoom(offset)) {
-      place.read = event.ordinal
-      place.mentions_read = place.mentions
-    }
-    this.#place = place
+    if (happened.event?.event === 'message.created') this.#standing?.said(happened.event, happened, viewer)
   }
 
   #hearOwn(happened: Happened): void {
-    const { event } = happened
-    if (this.#place === undefined || isKnown(this.#own, happened) || event === undefined) return
-    if (!('thread' in event && 'channel' in event) || event.thread !== this.#id || event.channel !== this.#channel) return
-    if (event.event === 'thread.followed') {
-      if (this.#following.byOwn(event.behind)) this.#place = { ...this.#place, following: event.following }
-      if (event.read !== undefined && this.#read.byOwn(event.behind)) this.#place = { ...this.#place, read: event.read }
-    }
-    if (event.event === 'read.moved' && this.#read.byOwn(event.behind)) {
-      this.#place = { ...this.#place, read: event.ordinal, mentions_read: event.mentions_read }
-    }
+    if (!isKnown(this.#own, happened)) this.#standing?.own(happened)
   }
 }

@@ -8,6 +8,7 @@ import { seconds } from '../words/clock.js'
 import { read, write } from '../words/markup.js'
 import type { Candidate } from '../words/mention.js'
 import { Completion } from './completion.js'
+import type { Later, Written } from './later.js'
 
 /** As the contract says. */
 const LENGTH = 8_000
@@ -36,6 +37,7 @@ export class Composer {
   readonly #with = make('div', { class: 'with', testid: 'composer-with' })
   readonly #counts = make('div', { class: 'counts', testid: 'composer-count', is: { role: 'status' } })
   readonly #completion: Completion
+  readonly #later: Later
   readonly #events: ComposerEvents
   readonly #user: string
   /** Where the draft is kept. */
@@ -43,8 +45,9 @@ export class Composer {
   #goes: With | undefined
   #countdown: ReturnType<typeof setInterval> | undefined
 
-  constructor(user: string, place: string, label: string, events: ComposerEvents) {
+  constructor(user: string, place: string, label: string, later: Later, events: ComposerEvents) {
     this.#events = events
+    this.#later = later
     this.#user = user
     this.#place = place
     this.#text = make('textarea', {
@@ -53,8 +56,8 @@ export class Composer {
     this.#text.value = draft(user, place)
     this.#with.hidden = this.#counts.hidden = true
     this.#completion = new Completion(this.#text, events.names)
-    const line = make('div', { class: 'line' }, this.#text, this.#send)
-    const box = make('div', { class: 'box' }, this.#with, line, this.#counts)
+    const line = make('div', { class: 'line' }, this.#text, later.button, this.#send)
+    const box = make('div', { class: 'box' }, later.bar, this.#with, line, this.#counts)
     const form = make('form', { class: 'composer', testid: 'composer' }, this.#completion.element, box)
     form.onsubmit = (event) => {
       event.preventDefault()
@@ -68,6 +71,24 @@ export class Composer {
 
   close(): void {
     clearInterval(this.#countdown)
+    this.#later.close()
+  }
+
+  /** What could be sent now; undefined when there is nothing, or when something is edited. */
+  get written(): Written | undefined {
+    const { text, entities } = read(this.#text.value)
+    if (text === '' || text.length > LENGTH || this.#goes?.does === 'edit') return undefined
+    return { text, entities, replyTo: this.#goes?.message.id }
+  }
+
+  /** That was taken over: it is not in the field any more, unless it was changed meanwhile. */
+  taken(written: Written): void {
+    if (this.written?.text !== written.text) return
+    this.#goes = undefined
+    this.#with.hidden = true
+    rememberDraft(this.#user, this.#place, '')
+    this.#fill('')
+    this.focus()
   }
 
   focus(): void {
@@ -182,6 +203,7 @@ export class Composer {
     this.#counts.toggleAttribute('data-over', length > LENGTH)
     const wait = this.#goes?.does === 'edit' ? 0 : this.#events.wait()
     this.#send.disabled = wait > 0 || length > LENGTH
+    this.#send.toggleAttribute('data-empty', this.#text.value.trim() === '')
     this.#send.classList.toggle('waits', wait > 0)
     if (wait > 0) {
       this.#send.textContent = seconds(wait)
@@ -190,6 +212,7 @@ export class Composer {
       this.#send.replaceChildren(sign('send'))
       this.#send.setAttribute('aria-label', 'Send')
     }
+    this.#later.refresh(this.written !== undefined)
     this.#count(wait)
   }
 

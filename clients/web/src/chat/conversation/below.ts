@@ -11,16 +11,19 @@ import { answers, type MessageEvents } from './message.js'
 const FACES = 5
 
 interface Facts {
-  user: string
+  /** Reactions of one person add up. */
+  counted: boolean
   readers: readonly string[]
   /** Whether its thread is told. */
   thread: boolean
 }
 
-export function below(message: ShownMessage, { readers, thread }: Facts, events: MessageEvents): HTMLElement {
+export function below(message: ShownMessage, { counted, readers, thread }: Facts, events: MessageEvents): HTMLElement {
   const element = make('div', { class: 'below' })
   const reactions = Object.entries(message.reactions).filter(([, { count }]) => count > 0)
-  for (const [emoji, { count, mine = 0 }] of reactions) element.append(chip(message, emoji, count, mine > 0, events))
+  for (const [emoji, { count, mine = 0 }] of reactions) {
+    element.append(counted ? counter(message, emoji, count, mine, events) : chip(message, emoji, count, mine > 0, events))
+  }
   if (reactions.length > 0) {
     const more = make('button', { class: 'chip', testid: 'react-more', label: 'Add a reaction' }, sign('smile'))
     more.onclick = () => events.pick(message, more)
@@ -35,8 +38,21 @@ function chip(message: ShownMessage, emoji: string, count: number, mine: boolean
   const label = `${emoji} ${count}${mine ? ', with yours' : ''}`
   return make('button', {
     class: 'chip', testid: 'reaction', label, data: { emoji }, is: { 'aria-pressed': String(mine) },
-    click: () => events.react(message, emoji, !mine),
+    click: () => events.react(message, emoji, mine ? -1 : 1),
   }, make('span', { class: 'emoji', text: emoji }), make('span', { text: String(count) }))
+}
+
+/** Where they add up: each click is one more, and what is one's own can be taken back one by one. */
+function counter(message: ShownMessage, emoji: string, count: number, mine: number, events: MessageEvents): HTMLElement {
+  const label = `${emoji} ${count}${mine > 0 ? `, ${mine} of yours` : ''}: one more`
+  const more = make('button', {
+    class: 'chip', testid: 'reaction', label, data: { emoji, mine: String(mine) }, click: () => events.react(message, emoji, 1),
+  }, make('span', { class: 'emoji', text: emoji }), make('span', { text: String(count) }))
+  if (mine === 0) return more
+  const less = make('button', {
+    class: 'less', text: '−', testid: 'reaction-less', label: `Take one ${emoji} back`, click: () => events.react(message, emoji, -1),
+  })
+  return make('span', { class: 'counter' }, more, less)
 }
 
 function replies(message: ShownMessage, events: MessageEvents): HTMLElement {

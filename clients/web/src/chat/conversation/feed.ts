@@ -35,7 +35,7 @@ export class Feed {
   #lines: readonly FeedLine[] = []
   /** The guesses by line: one that turned out right is not noted as measured, so it must not change either. */
   #heights = new Map<string, number>()
-  /** Whether the reader was at the end when they last moved. */
+  /** Whether the reader stays at the end when lines come: they were there when they last moved, and are not being led away. */
   #follows = false
   readonly #resized: ResizeObserver
   #rendering = false
@@ -89,10 +89,11 @@ export class Feed {
   }
 
   get seen(): Seen {
-    const top = this.element.scrollTop
-    const bottom = top + this.element.clientHeight
+    // As the element says: the virtual list knows of its own scrolling only with the next frame.
+    const { scrollTop: top, clientHeight, scrollHeight } = this.element
+    const bottom = top + clientHeight
     const inView = this.#list.getVirtualItems().filter(({ start, end }) => end > top && start < bottom)
-    return { first: inView[0]?.index ?? -1, last: inView.at(-1)?.index ?? -1, atEnd: this.#list.isAtEnd(NEAR_PX) }
+    return { first: inView[0]?.index ?? -1, last: inView.at(-1)?.index ?? -1, atEnd: scrollHeight - bottom <= NEAR_PX }
   }
 
   toEnd(): void {
@@ -104,7 +105,7 @@ export class Feed {
   show(id: string, align: 'start' | 'center' = 'center'): boolean {
     const index = this.#indexOf(id)
     if (index < 0) return false
-    this.#list.scrollToIndex(index, { align })
+    this.#lead(index, align)
     return true
   }
 
@@ -121,7 +122,15 @@ export class Feed {
     this.#list.setOptions(this.#options())
     this.#render()
     this.at(id)?.focus({ preventScroll: true })
-    this.#list.scrollToIndex(index, { align: 'auto' })
+    this.#lead(index, 'auto')
+  }
+
+  /** Whoever is led away from the end does not follow it any more, from now on and not from the next frame on. */
+  #lead(index: number, align: 'start' | 'center' | 'auto'): void {
+    const { scrollHeight, clientHeight } = this.element
+    const [to = 0] = this.#list.getOffsetForIndex(index, align) ?? []
+    if (scrollHeight - clientHeight - to > NEAR_PX) this.#follows = false
+    this.#list.scrollToIndex(index, { align })
   }
 
   #indexOf(id: string): number {
@@ -144,7 +153,7 @@ export class Feed {
       paddingEnd: BOTTOM_PX,
       // Whoever reads keeps their place while lines come above; whoever is at the end stays there.
       anchorTo: 'end',
-      followOnAppend: true,
+      followOnAppend: this.#follows,
       scrollEndThreshold: NEAR_PX,
       rangeExtractor: (range) => {
         const indexes = defaultRangeExtractor(range)

@@ -11,16 +11,21 @@ export class Reading {
   readonly up = make('button', { class: 'jump up', testid: 'jump-unread', text: 'Jump to the first new message ↑' })
   readonly down = make('button', { class: 'jump down', testid: 'jump-newest' })
   readonly #conversation: Conversation
+  readonly #thread: string | undefined
   /** Up to where one had read at the beginning; undefined when that is not wanted any more. */
   #line: number | undefined
   /** The first new message, when it was not loaded at the beginning. */
   #first: string | undefined
   /** The line of what is new was seen. */
   #lineSeen = false
+  /** Up to where the hub was told: until it says so itself, looking at what is older takes nothing back. */
+  #told = 0
   #begun = false
 
-  constructor(conversation: Conversation) {
+  /** `thread`: the message that the conversation hangs under, which is none of its own. */
+  constructor(conversation: Conversation, thread: string | undefined) {
     this.#conversation = conversation
+    this.#thread = thread
     this.up.hidden = this.down.hidden = true
   }
 
@@ -28,17 +33,23 @@ export class Reading {
     return this.#line
   }
 
-  /** The newest messages are there: remembers what is new, before anything is read. `thread` is that of a thread. */
-  async begin(rooms: Rooms, thread: string | undefined): Promise<void> {
+  /**
+   * The newest messages are there: remembers what is new, before anything is read. `found` is called when the first new
+   * message is older than those, and known.
+   */
+  begin(rooms: Rooms, found: () => void): void {
     const { channel, messages: [first], before, readTo } = this.#conversation
     this.#line = readTo
     if (readTo === undefined || first === undefined || !before || first.ordinal <= readTo + 1) return
-    try {
-      const { messages } = await rooms.call('messages', { channel, around: 'unread', limit: 2, thread })
-      this.#first = messages.find(({ ordinal }) => ordinal > readTo)?.id
-    } catch {
+    rooms.call('messages', { channel, around: readTo + 1, limit: 2, thread: this.#thread }).then(
+      ({ messages }) => {
+        if (this.#line === undefined) return
+        this.#first = messages.find(({ ordinal }) => ordinal > readTo)?.id
+        found()
+      },
       // Then there is no way to it.
-    }
+      () => {},
+    )
   }
 
   /** Where one begins is in view: from now on what is looked at is read. */
@@ -73,8 +84,14 @@ export class Reading {
   #read(rows: readonly Row[], seen: Seen): void {
     const { after, loaded, unread, mentions, readTo } = this.#conversation
     if (document.visibilityState !== 'visible' || !document.hasFocus() || (unread === 0 && mentions === 0)) return
-    if (seen.atEnd && !after && loaded) return this.#conversation.read()
-    const last = rows.slice(0, seen.last + 1).findLast(({ message }) => message.outgoing === undefined)?.message
-    if (last !== undefined && readTo !== undefined && last.ordinal > readTo) this.#conversation.read(last.ordinal)
+    const isOurs = ({ message }: Row): boolean => message.outgoing === undefined && message.id !== this.#thread
+    const last = rows.slice(0, seen.last + 1).findLast(isOurs)?.message.ordinal ?? 0
+    if (seen.atEnd && !after && loaded) {
+      this.#told = Math.max(this.#told, last)
+      this.#conversation.read()
+    } else if (readTo !== undefined && last > Math.max(readTo, this.#told)) {
+      this.#told = last
+      this.#conversation.read(last)
+    }
   }
 }

@@ -32,7 +32,7 @@ export interface Reading {
 }
 
 export const rowId = (message: ShownMessage, user: string): string =>
-  message.from === user && message.key !== undefined ? `k:${message.key}` : `m:${message.id}`
+  (message.from === user || message.outgoing !== undefined) && message.key !== undefined ? `k:${message.key}` : `m:${message.id}`
 
 export function rowsOf(messages: readonly ShownMessage[], { user, readTo, before: older, members }: Reading): Row[] {
   const readers = readersOf(messages, user, members)
@@ -79,5 +79,5 @@ export function height({ message, first, day, unread }: Row): number {
   const lines = message.text.split('\n').reduce((sum, line) => sum + 1 + Math.floor(line.length / 90), 0)
   const below = Object.keys(message.reactions).length > 0 || message.replies > 0
   const extras = [first && 30, day && 42, unread && 42, message.reply_to !== undefined && 26, below && 32]
-  return extras.reduce<number>((sum, extra) => sum + (extra || 0), 8 + 24 * lines)
+  return extras.reduce<number>((sum, extra) => sum + (extra || 0), 8 + 24 * lines + 84 * message.unfurls.length)
 }

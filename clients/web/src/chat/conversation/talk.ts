@@ -5,10 +5,12 @@ import { make, named } from '../../dom.js'
 import { once, same } from '../../keyed.js'
 import type { App } from '../app.js'
 import { Composer } from '../composer/composer.js'
+import { Later } from '../composer/later.js'
 import { shutElement } from '../composer/shut.js'
 import { typingWords } from '../composer/typing.js'
 import { has, type Shut, shut, slow } from '../rights.js'
 import type { Candidate } from '../words/mention.js'
+import { placeOf } from './unsent.js'
 import { ConversationView } from './view.js'
 
 export interface TalkParts {
@@ -17,12 +19,11 @@ export interface TalkParts {
   conversation: Conversation
   label: string
   placeholder: string
-  /** Where the draft is kept. */
-  place: string
   /** Whether one was in the room, and is no longer: whoever is banned is told nothing else. */
   gone: () => boolean
+  thread?: string
   root?: () => ShownMessage | undefined
-  empty: () => string
+  empty: () => (Node | string)[]
   opening?: () => string
 }
 
@@ -31,6 +32,7 @@ export class Talk {
   readonly view: ConversationView
   readonly #parts: TalkParts
   readonly #composer: Composer
+  readonly #later: Later
   readonly #typing = make('p', { class: 'typing', testid: 'typing', is: { role: 'status' } })
   readonly #foot = make('div')
   readonly #off: (() => void)[]
@@ -42,9 +44,16 @@ export class Talk {
   constructor(parts: TalkParts) {
     this.#parts = parts
     const { app, room, conversation } = parts
-    this.#composer = new Composer(app.user, parts.place, parts.placeholder, {
+    this.#later = new Later({
+      app, room, conversation, thread: parts.thread, written: () => this.#composer.written, taken: (written) => this.#composer.taken(written),
+    })
+    this.#composer = new Composer(app.user, placeOf(room.channel, parts.thread), parts.placeholder, this.#later, {
       send: (text, entities, replyTo) => {
-        conversation.send(text, { entities, replyTo })
+        try {
+          app.unsent.send(conversation, parts.thread, { text, entities, replyTo })
+        } catch (error) {
+          app.tell((error as Error).message)
+        }
         this.view.wrote()
       },
       edit: (message, text, entities) => app.attempt(conversation.edit(message.id, text, entities)),
@@ -61,6 +70,7 @@ export class Talk {
     const draw = once(() => this.draw())
     this.#off = [conversation.on('change', draw), ...(conversation === room ? [] : [room.on('change', draw)])]
     this.draw()
+    app.unsent.resume(conversation, parts.thread)
   }
 
   async begin(): Promise<void> {
@@ -91,6 +101,7 @@ export class Talk {
     const now = Date.now()
     const why = this.#parts.gone() ? { why: 'outside' as const } : shut(room.room, room.me, now)
     this.#composer.refresh()
+    if (why === null) this.#later.begin()
     clearTimeout(this.#again)
     // A mute ends by itself.
     if (why?.why === 'muted' && why.until - now < 2 ** 31) this.#again = setTimeout(() => this.draw(), why.until - now + 50)

@@ -15,6 +15,7 @@ import { type MessageEvents, messageElement } from './message.js'
 import { Quotes } from './quotes.js'
 import { Reading } from './reading.js'
 import { height, type Row, rowsOf, underRoot } from './rows.js'
+import { mostOf, Tally } from './tally.js'
 import { Tools } from './tools.js'
 
 /** Most messages that one page asks for. */
@@ -29,10 +30,11 @@ export interface ViewParts {
   room: Room
   conversation: Conversation
   label: string
-  /** In a thread, the message that it hangs under. */
+  /** In a thread, the message that it hangs under: its id, and itself while it is there. */
+  thread?: string
   root?: () => ShownMessage | undefined
   /** What stands where there is no message. */
-  empty: () => string
+  empty: () => (Node | string)[]
   /** What stands above the first message of all. */
   opening?: () => string
   /** `write` puts the focus where one writes. */
@@ -44,6 +46,7 @@ interface Drawing {
   known: Map<string, ShownMessage>
   root: string | undefined
   opening: string | undefined
+  counted: boolean
   now: number
 }
 
@@ -54,19 +57,23 @@ export class ConversationView {
   readonly #tools: Tools
   readonly #quotes: Quotes
   readonly #reading: Reading
+  readonly #tally: Tally
   readonly #aloud = new Aloud()
   readonly #empty = make('div', { class: 'empty', testid: 'empty' })
   readonly #off: (() => void)[]
   #rows: Row[] = []
   /** Stands where it begins: before, pages around it are not wanted. */
   #begun = false
+  /** How often the reader is being led somewhere: what is in view until then is neither read nor continued. */
+  #leading = 0
   #closed = false
 
   constructor(parts: ViewParts) {
     this.#parts = parts
     const draw = once(() => this.draw())
     this.#quotes = new Quotes(parts.conversation, draw)
-    this.#reading = new Reading(parts.conversation)
+    this.#reading = new Reading(parts.conversation, parts.thread)
+    this.#tally = new Tally(parts.conversation, (error) => parts.app.tell(error.message))
     this.#feed = new Feed(parts.label, (seen) => this.#looked(seen))
     const { up, down } = this.#reading
     up.onclick = () => void this.jump(this.#reading.target(this.#rows))
@@ -99,14 +106,14 @@ export class ConversationView {
 
   /** The newest messages; where what is new begins, when that is among them. */
   async begin(): Promise<void> {
-    const { conversation, app, root } = this.#parts
+    const { conversation, app } = this.#parts
     try {
       await conversation.jumpTo('newest')
     } catch (error) {
       return this.#closed ? undefined : app.tell(`Messages can not be had now: ${(error as Error).message}`)
     }
-    await this.#reading.begin(app.rooms, root?.()?.id)
     if (this.#closed) return
+    this.#reading.begin(app.rooms, () => this.#looked(this.#feed.seen))
     this.draw()
     const line = this.#rows.find(({ unread }) => unread)
     if (line === undefined) this.#feed.toEnd()
@@ -120,6 +127,7 @@ export class ConversationView {
   async jump(to: string | undefined): Promise<void> {
     const { conversation, app } = this.#parts
     if (to === undefined) return
+    this.#leading++
     try {
       const id = this.#find(to)?.id ?? (await conversation.jumpTo(to))
       if (this.#closed || id === undefined) return
@@ -129,6 +137,9 @@ export class ConversationView {
       this.#found(id, id === this.#reading.target(this.#rows) ? 'start' : 'center')
     } catch (error) {
       if (!this.#closed) app.tell(`That message can not be shown: ${(error as Error).message}`)
+    } finally {
+      this.#leading--
+      this.#looked(this.#feed.seen)
     }
   }
 
@@ -163,26 +174,29 @@ export class ConversationView {
       known: new Map(conversation.messages.map((message) => [message.id, message])),
       root: lead?.id,
       opening: conversation.loaded && !conversation.before ? opening?.() : undefined,
+      counted: room.room?.reactions === 'counted',
       now: Date.now(),
     }
     this.#feed.draw(this.#rows.map((row, index) => this.#line(row, index === 0, drawing)))
     this.#empty.hidden = this.#rows.length > 0
-    this.#empty.textContent = conversation.loaded ? this.#parts.empty() : (conversation.error?.message ?? 'Loading…')
+    if (this.#rows.length === 0) {
+      this.#empty.replaceChildren(...(conversation.loaded ? this.#parts.empty() : [conversation.error?.message ?? 'Loading…']))
+    }
     this.#feed.element.setAttribute('aria-busy', String(conversation.loading))
     for (const text of this.#aloud.next(conversation, app.user)) app.announce(text)
     this.#looked(this.#feed.seen)
   }
 
-  #line(row: Row, top: boolean, { known, root, now, ...drawing }: Drawing): FeedLine {
+  #line(row: Row, top: boolean, { known, root, now, counted, ...drawing }: Drawing): FeedLine {
     const { message, first, day, unread, readers } = row
     const quoted = message.reply_to === undefined ? undefined : this.#quotes.of(message.reply_to, known.get(message.reply_to))
     const opening = top ? drawing.opening : undefined
     return {
       id: row.id,
-      shows: [message, first, day && dayName(message.time, now), unread, readers.join(), quoted, opening],
+      shows: [message, first, day && dayName(message.time, now), unread, readers.join(), quoted, opening, counted],
       height: height(row),
       make: () => {
-        const element = messageElement({ row, user: this.#parts.app.user, quoted, root: message.id === root, opening, now }, this.#events)
+        const element = messageElement({ row, user: this.#parts.app.user, quoted, root: message.id === root, opening, counted, now }, this.#events)
         this.#tools.keep(message.id, element)
         return element
       },
@@ -192,7 +206,7 @@ export class ConversationView {
   readonly #events: MessageEvents = {
     jump: (message) => void this.jump(message),
     thread: (message) => this.#parts.app.go(this.#parts.room.channel, { thread: message }),
-    react: ({ id }, emoji, on) => this.#parts.app.attempt(this.#parts.conversation.react(id, emoji, on ? 1 : 0)),
+    react: (message, emoji, by) => this.#tally.add(message, emoji, by, mostOf(this.#parts.room.room?.reactions)),
     pick: (message, anchor) => this.#pick(message, anchor),
   }
 
@@ -201,7 +215,7 @@ export class ConversationView {
   }
 
   #pick(message: ShownMessage, anchor: HTMLElement): void {
-    openPicker(anchor, (emoji) => this.#events.react(message, emoji, true))
+    openPicker(anchor, (emoji) => this.#events.react(message, emoji, 1))
   }
 
   #menu(message: ShownMessage, anchor: HTMLElement): void {
@@ -244,7 +258,7 @@ export class ConversationView {
 
   /** The reader sees these lines: pages before and behind them are asked for, and what was seen is read. */
   #looked(seen: Seen): void {
-    if (this.#closed) return
+    if (this.#closed || this.#leading > 0) return
     const { conversation, app } = this.#parts
     this.#reading.look(this.#rows, seen)
     if (!this.#begun || conversation.loading || conversation.error !== null || seen.first < 0) return

@@ -36,7 +36,7 @@ export function inboxPanel(app: App): Panel {
   list.onkeydown = (event) => step(event, list)
   draw()
   app.attempt(inbox.load())
-  return { id: 'inbox', title: 'Inbox', body: make('div', { class: 'scrolls' }, all, quiet, note, list, more), close: off }
+  return { id: 'inbox', title: 'Inbox', body: make('div', { class: 'scrolls' }, make('div', { class: 'ways' }, all, quiet), note, list, more), close: off }
 }
 
 function line(app: App, notice: Notice): HTMLElement {

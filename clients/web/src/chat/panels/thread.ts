@@ -13,8 +13,8 @@ export function threadPanel(app: App, room: Room, id: string, message: string | 
   const follow = make('button', { class: 'text', testid: 'follow-button' })
   follow.onclick = () => app.attempt(thread.follow(thread.following !== true))
   const talk = new Talk({
-    app, room, conversation: thread, label: 'Messages of the thread', placeholder: 'Reply in thread', place: `${room.channel} ${id}`,
-    root, empty: () => '', gone: () => false,
+    app, room, conversation: thread, label: 'Messages of the thread', placeholder: 'Reply in thread',
+    thread: id, root, empty: () => [], gone: () => false,
   })
   const draw = (): void => {
     follow.hidden = thread.following === undefined

@@ -1,11 +1,12 @@
 // The room that is open: its head, its talk, and its members as far as they are needed.
 
 import type { Room } from '@hubbub/client'
-import { byId } from '../../dom.js'
+import { byId, make, named } from '../../dom.js'
 import { once } from '../../keyed.js'
 import type { App } from '../app.js'
 import { Talk } from '../conversation/talk.js'
 import { joined } from '../rights.js'
+import { sign } from '../sign.js'
 import { Header, type HeaderEvents } from './header.js'
 
 export class OpenRoom {
@@ -24,8 +25,8 @@ export class OpenRoom {
     this.room = room
     this.#header = new Header(byId('bar'), app, room, events)
     this.talk = new Talk({
-      app, room, gone: () => this.gone, conversation: room, label: 'Messages', placeholder: 'Write a message', place: channel,
-      empty: () => 'Nothing has been said here yet. Say hello!',
+      app, room, gone: () => this.gone, conversation: room, label: 'Messages', placeholder: 'Write a message',
+      empty: () => this.#empty(),
       opening: () => `This is the beginning of ${room.room === undefined ? channel : app.titles.of(room.room)}.`,
     })
     byId('room').replaceChildren(this.talk.element)
@@ -33,9 +34,17 @@ export class OpenRoom {
     this.draw()
   }
 
-  /** Whether one was in the room, and is no longer. */
+  /** What stands in a room in which nothing was said. */
+  #empty(): (Node | string)[] {
+    const { room: info, me } = this.room
+    if (info === undefined) return []
+    const words = joined(me) ? 'Nothing has been said here yet. Say hello!' : 'Nothing has been said here yet.'
+    return [make('span', { class: 'mark' }, sign(info.kind)), make('strong', {}, named(this.#app.titles.of(info))), words]
+  }
+
+  /** Whether one was in the room, and may not even look into it any more. */
   get gone(): boolean {
-    return this.#listed && joined(this.room.me) && this.#app.rooms.get(this.room.channel) === undefined
+    return this.#listed && this.room.me?.state === 'left' && this.room.error !== null
   }
 
   draw(): void {

@@ -20,6 +20,7 @@ export class Side {
   readonly #rooms = new Keyed(byId('room-list'))
   readonly #invitations = new Keyed(byId('invitation-list'))
   readonly #inbox = make('span', { class: 'badge mentions', testid: 'inbox-badge' })
+  readonly #threads = make('span', { class: 'badge', testid: 'threads-badge' })
 
   constructor(app: App, panel: (id: Panel['id']) => void) {
     this.#app = app
@@ -30,7 +31,7 @@ export class Side {
     }
     place('find-button', 'search', 'Find a room', make('kbd', { text: isMac ? '⌘K' : 'Ctrl K' })).onclick = () => switchRoom(app)
     place('inbox-button', 'inbox', 'Inbox', this.#inbox).onclick = () => panel('inbox')
-    place('threads-button', 'thread', 'Threads').onclick = () => panel('threads')
+    place('threads-button', 'thread', 'Threads', this.#threads).onclick = () => panel('threads')
     const fresh = byId('new-button')
     fresh.replaceChildren(sign('plus'))
     fresh.onclick = () => openMenu('New', [
@@ -47,9 +48,10 @@ export class Side {
     byId('invitations').hidden = invitations.length === 0
     this.#invitations.draw(invitations.map((one) => this.#invitation(one)))
     this.#rooms.draw(joined.map((one) => entry(this.#app, one, one.channel === room?.channel)))
-    const { unread } = rooms.inbox
-    this.#inbox.hidden = unread === 0
-    this.#inbox.replaceChildren(count(unread), make('span', { class: 'hidden', text: ' new' }))
+    for (const [badge, unread] of [[this.#inbox, rooms.inbox.unread], [this.#threads, rooms.threads.unread]] as const) {
+      badge.hidden = unread === 0
+      badge.replaceChildren(count(unread), make('span', { class: 'hidden', text: ' new' }))
+    }
     for (const id of ['inbox', 'threads']) byId(`${id}-button`).setAttribute('aria-pressed', String(shown === id))
   }
 

@@ -43,6 +43,9 @@ export function until(time: number, now: number): string | undefined {
   return sameDay(time, now) ? clock(time) : SOON.format(time)
 }
 
+/** A time to come: today by the clock alone. */
+export const soon = (time: number, now: number): string => (sameDay(time, now) ? `at ${clock(time)}` : SOON.format(time))
+
 /** A wait in seconds, for a countdown. */
 export function seconds(ms: number): string {
   const s = Math.ceil(ms / 1_000)

@@ -1,11 +1,11 @@
 //! Asks over the public REST interface with the user's own token, by the clock: a question is due when the schedule says, whatever
-//! became of those before it. All kinds and their controls take turns in an order that was drawn, so that whatever else the machine
+//! became of those before it. Kinds and their controls take turns in an order that was drawn, so that whatever else the machine
 //! does meets all alike. Answers are checked once the time was taken.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 use serde_json::Value;
@@ -19,6 +19,8 @@ use crate::{LoadError, during, fleet};
 
 /// Wrong answers that are told one by one.
 const TOLD: usize = 5;
+/// So far behind no more is asked: whoever waits longer has gone away.
+const BEHIND: Duration = Duration::from_secs(10);
 
 /// What came of all questions.
 #[derive(Debug)]
@@ -29,21 +31,23 @@ pub(super) struct Asked {
     pub(super) lateness: Histogram<u64>,
     pub(super) answered: u64,
     pub(super) wrong: u64,
-    /// The first of them.
+    /// Not asked any more, since the hub was too far behind.
+    pub(super) unasked: u64,
+    /// The first wrong ones.
     pub(super) told: Vec<String>,
 }
 
 impl Asked {
-    fn empty() -> Self {
+    pub(super) fn empty() -> Self {
         let latency = Kind::ALL.iter().map(|_| empty_latency()).collect();
-        Self { latency, lateness: empty_latency(), answered: 0, wrong: 0, told: Vec::new() }
+        Self { latency, lateness: empty_latency(), answered: 0, wrong: 0, unasked: 0, told: Vec::new() }
     }
 
     pub(super) fn of(&self, kind: Kind) -> &Histogram<u64> {
         &self.latency[kind as usize]
     }
 
-    fn plus(mut self, other: Self) -> Self {
+    pub(super) fn plus(mut self, other: Self) -> Self {
         // All histograms have the same bounds.
         for (all, one) in self.latency.iter_mut().zip(&other.latency) {
             all.add(one).expect("the same bounds");
@@ -51,6 +55,7 @@ impl Asked {
         self.lateness.add(&other.lateness).expect("the same bounds");
         self.answered += other.answered;
         self.wrong += other.wrong;
+        self.unasked += other.unasked;
         self.told.extend(other.told);
         self.told.truncate(TOLD);
         self
@@ -66,19 +71,18 @@ pub(super) struct Pace {
     pub(super) each: u64,
     /// Connections.
     pub(super) clients: usize,
-    /// Whether the controls take turns with them.
-    pub(super) controls: bool,
     pub(super) seed: u64,
 }
 
-/// Asks so many questions of each kind, from number `first` on.
+/// Asks so many questions of each of these kinds, from number `first` on.
 pub(super) fn run(
     questions: &Questions<'_>,
     (public, internal): (SocketAddr, SocketAddr),
+    kinds: &[Kind],
     pace: &Pace,
     first: u64,
 ) -> Result<Asked, LoadError> {
-    let order = drawn(pace, first);
+    let order = drawn(kinds, pace, first);
     let (next, begin, schedule) = (AtomicUsize::new(0), Instant::now(), Schedule::new(pace.rate));
     let one = |mut client: Client| {
         let mut asked = Asked::empty();
@@ -91,6 +95,9 @@ pub(super) fn run(
             if let Some(wait) = due.checked_sub(begin.elapsed()) {
                 std::thread::sleep(wait);
                 asked.lateness.saturating_record(begin.elapsed().saturating_sub(due).as_nanos() as u64);
+            } else if begin.elapsed() > due + BEHIND {
+                asked.unasked += 1;
+                continue;
             }
             let answer = client.ask(&question)?;
             let took = begin.elapsed().saturating_sub(due);
@@ -119,10 +126,9 @@ pub(super) fn run(
 }
 
 /// All questions in an order that was drawn.
-fn drawn(pace: &Pace, first: u64) -> Vec<(Kind, u64)> {
+fn drawn(kinds: &[Kind], pace: &Pace, first: u64) -> Vec<(Kind, u64)> {
     let numbers = first..first + pace.each;
-    let kinds = Kind::ALL.iter().filter(|kind| pace.controls || !kind.is_control());
-    let mut order: Vec<_> = kinds.flat_map(|kind| numbers.clone().map(move |number| (*kind, number))).collect();
+    let mut order: Vec<_> = kinds.iter().flat_map(|kind| numbers.clone().map(move |number| (*kind, number))).collect();
     let mut dice = Dice::of(pace.seed, 2_000_000_000, first);
     for last in (1..order.len()).rev() {
         order.swap(last, dice.below(last + 1));

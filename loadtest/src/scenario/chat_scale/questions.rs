@@ -74,6 +74,31 @@ kinds! {
 }
 
 impl Kind {
+    /// What is asked in turns: looking around, and searching. Whoever waits for a search is not in the way of others then.
+    pub(super) const PARTS: &'static [&'static [Self]] = &[
+        &[
+            Self::Newest,
+            Self::Before,
+            Self::After,
+            Self::Jump,
+            Self::List,
+            Self::SmallPage,
+            Self::SmallJump,
+            Self::SmallList,
+            Self::Health,
+        ],
+        &[
+            Self::Rare,
+            Self::Middling,
+            Self::Common,
+            Self::Two,
+            Self::Prefix,
+            Self::Everywhere,
+            Self::SmallSearch,
+            Self::Health,
+        ],
+    ];
+
     /// Whether it is there only to be compared with.
     pub(super) fn is_control(self) -> bool {
         matches!(self, Self::SmallPage | Self::SmallJump | Self::SmallList | Self::SmallSearch | Self::Health)

@@ -16,11 +16,12 @@ CREATE TABLE hubbub.records (
     -- over in the index. ASCII signs are spaces: what looks like an address or a path would be one word to the parser.
     words tsvector GENERATED ALWAYS AS (CASE WHEN kind = 3 THEN
         to_tsvector('pg_catalog.simple', translate(text, '!"#$%&''()*+,-./:;<=>?@[\]^_`{|}~', repeat(' ', 32)))
-        || array_to_tsvector(ARRAY['/' || tenant, '/' || tenant || '/' || home]) END) STORED,
-    PRIMARY KEY (tenant, home, kind, key)
+        || array_to_tsvector(ARRAY['/' || tenant, '/' || tenant || '/' || home]) END) STORED
 ) PARTITION BY LIST (kind);
 
--- Rows that change often are left room on their page for their next version.
+-- Rows that change often are left room on their page for their next version. Each index but the primary key begins with what its
+-- questions alone name: an index into which another question leads as well seems no worse to the planner while there is little,
+-- and the plan would be kept when there is much. For the same reason the primary key comes last: of equals the planner takes that.
 DO $$
 DECLARE
     part record;
@@ -45,19 +46,20 @@ BEGIN
     ) AS p (kind, name, fill, listed, everywhere) LOOP
         EXECUTE format('CREATE TABLE hubbub.records_%s PARTITION OF hubbub.records FOR VALUES IN (%s) WITH (fillfactor = %s)',
             part.name, part.kind, part.fill);
-        EXECUTE format('CREATE INDEX records_%1$s_by_user ON hubbub.records_%1$s (tenant, who, home, key) WHERE who IS NOT NULL',
+        EXECUTE format('CREATE INDEX records_%1$s_by_user ON hubbub.records_%1$s (who, tenant, home, key) WHERE who IS NOT NULL',
             part.name);
         IF part.listed THEN
-            EXECUTE format('CREATE INDEX records_%1$s_by_group ON hubbub.records_%1$s (tenant, home, grp, at, key)', part.name);
+            EXECUTE format('CREATE INDEX records_%1$s_by_group ON hubbub.records_%1$s (grp, tenant, home, at, key)', part.name);
         END IF;
         IF part.everywhere THEN
-            EXECUTE format('CREATE INDEX records_%1$s_everywhere ON hubbub.records_%1$s (tenant, grp, home, key)', part.name);
+            EXECUTE format('CREATE INDEX records_%1$s_everywhere ON hubbub.records_%1$s (grp, tenant, home, key)', part.name);
         END IF;
         EXECUTE format('ALTER TABLE hubbub.records_%s ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY', part.name);
     END LOOP;
 END $$;
 CREATE INDEX records_task_due ON hubbub.records_task (at, tenant, home, key);
 CREATE INDEX records_message_words ON hubbub.records_message USING gin (words);
+ALTER TABLE hubbub.records ADD PRIMARY KEY (tenant, home, kind, key);
 
 -- The wall of 0001. A partition that is asked for by its own name answers nothing, but to the owner: see below.
 ALTER TABLE hubbub.records ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
@@ -73,6 +75,9 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
         SELECT FROM pg_policy AS p CROSS JOIN unnest(p.polroles) AS r (role)
         WHERE p.polrelid = t.walled AND p.polname = 'owner' AND pg_has_role(current_user, r.role, 'USAGE'))
 $$;
+
+-- What is looked up for each of many is looked up for one after the other (LATERAL, with a LIMIT so that it stays so). As a
+-- join the planner, who takes a table without statistics for tiny, reads all that a tenant has and compares.
 
 -- Answers questions of acts: of form 0 the record of a name, of form 1 the last of a group up to a place, of form 2 a
 -- group; an empty group comes as no name. Kind by kind: a statement that names one opens one partition. (CASE and not
@@ -93,11 +98,13 @@ BEGIN
         PERFORM set_config('hubbub.tenant', asked.tenant, true);
         IF asked.form = 0 THEN
             RETURN QUERY
-                SELECT a.number, r.home, r.kind, r.key, r.grp, r.at, r.who, r.text, r.body
+                SELECT a.number, r.*
                 FROM unnest(tenants, homes, kinds, forms, names) WITH ORDINALITY AS a (tenant, home, kind, form, name, number)
-                    JOIN hubbub.records AS r ON r.home = a.home AND r.key = a.name
-                WHERE a.tenant = asked.tenant AND a.kind = asked.kind AND a.form = 0
-                    AND r.tenant = asked.tenant AND r.kind = asked.kind;
+                    CROSS JOIN LATERAL (
+                        SELECT l.home, l.kind, l.key, l.grp, l.at, l.who, l.text, l.body FROM hubbub.records AS l
+                        WHERE l.tenant = asked.tenant AND l.home = a.home AND l.kind = asked.kind AND l.key = a.name LIMIT 1
+                    ) AS r
+                WHERE a.tenant = asked.tenant AND a.kind = asked.kind AND a.form = 0;
         ELSIF asked.form = 1 THEN
             RETURN QUERY
                 SELECT a.number, r.* FROM unnest(tenants, homes, kinds, forms, names, ats)
@@ -146,13 +153,12 @@ BEGIN
                 grp = excluded.grp, at = excluded.at, who = excluded.who, text = excluded.text, body = excluded.body;
     END LOOP;
     FOR gone IN
-        SELECT DISTINCT a.tenant COLLATE "C" AS tenant, a.kind FROM unnest(gone_tenants, gone_kinds) AS a (tenant, kind)
-        ORDER BY 1, 2
+        SELECT a.tenant COLLATE "C" AS tenant, a.home, a.kind, a.key
+        FROM unnest(gone_tenants, gone_homes, gone_kinds, gone_keys) AS a (tenant, home, kind, key) ORDER BY 1
     LOOP
         PERFORM set_config('hubbub.tenant', gone.tenant, true);
-        DELETE FROM hubbub.records AS r USING unnest(gone_tenants, gone_homes, gone_kinds, gone_keys) AS a (tenant, home, kind, key)
-            WHERE a.tenant = gone.tenant AND a.kind = gone.kind
-                AND r.tenant = gone.tenant AND r.kind = gone.kind AND r.home = a.home AND r.key = a.key;
+        DELETE FROM hubbub.records AS r
+            WHERE r.tenant = gone.tenant AND r.home = gone.home AND r.kind = gone.kind AND r.key = gone.key;
     END LOOP;
 END $$;
 
@@ -198,7 +204,8 @@ $$;
 CREATE FUNCTION hubbub.records_of(
     owner text, about text, kinds smallint[], homes text[], after_kind smallint, after_home text, after_key text, most bigint
 ) RETURNS TABLE (home text, kind smallint, key text, grp text, "at" bigint, who text, "text" text, body text)
-LANGUAGE plpgsql STABLE SET plan_cache_mode = force_generic_plan AS $$
+-- Planned anew each time: of a table with next to nothing in it a plan would be kept that goes through all users.
+LANGUAGE plpgsql STABLE SET plan_cache_mode = force_custom_plan AS $$
 DECLARE
     present smallint;
     from_home text;
@@ -300,5 +307,180 @@ BEGIN
             IF bytes > most_bytes THEN RETURN; END IF;
         END LOOP;
         IF count >= most THEN RETURN; END IF;
+    END LOOP;
+END $$;
+
+-- A channel that is named after somebody who is to be forgotten goes whole: messages (those that have expired and wait for their slot
+-- too), keys, segments, epochs, name. At most `most` messages at once, from the old end; true when nothing is left. The role of the nodes may
+-- not remove channels: this does, and only of the tenant that the transaction has set. Its wall holds for the owner too.
+CREATE FUNCTION hubbub.forget_channel(channel text, most bigint) RETURNS boolean
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_custom_plan AS $$
+DECLARE
+    owner CONSTANT text := current_setting('hubbub.tenant', true);
+    log record;
+    gone bigint;
+    up_to bigint;
+BEGIN
+    PERFORM hubbub.must_see_all();
+    -- The lock: whoever appends meanwhile waits, and finds no such channel then.
+    SELECT c.id INTO log FROM hubbub.channels AS c WHERE c.tenant = owner AND c.name = channel FOR UPDATE;
+    IF NOT FOUND THEN RETURN true; END IF;
+    WITH deleted AS (
+        DELETE FROM hubbub.messages AS m USING (
+            SELECT o.slot, o."offset" FROM hubbub.messages AS o WHERE o.channel_id = log.id AND o.tenant = owner
+            ORDER BY o."offset" LIMIT most
+        ) AS old
+        WHERE m.slot = old.slot AND m.channel_id = log.id AND m.tenant = owner AND m."offset" = old."offset"
+        RETURNING m."offset"
+    )
+    SELECT count(*), max(d."offset") INTO gone, up_to FROM deleted AS d;
+    IF gone >= most THEN
+        UPDATE hubbub.channels AS c SET low = greatest(c.low, up_to) WHERE c.tenant = owner AND c.id = log.id;
+        RETURN false;
+    END IF;
+    DELETE FROM hubbub.keys AS k WHERE k.channel_id = log.id AND k.tenant = owner;
+    DELETE FROM hubbub.segments AS s WHERE s.channel_id = log.id AND s.tenant = owner;
+    DELETE FROM hubbub.epoch_starts AS e WHERE e.channel_id = log.id AND e.tenant = owner;
+    DELETE FROM hubbub.channels AS c WHERE c.tenant = owner AND c.id = log.id;
+    RETURN true;
+END $$;
+
+-- As in 0002, but each channel is looked up for itself: see above hubbub.answers.
+CREATE OR REPLACE FUNCTION hubbub.lock_channels(tenants text[], names text[])
+RETURNS TABLE (number bigint, channel_id bigint, ordinal integer, head bigint)
+LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan AS $$
+DECLARE
+    owner text;
+BEGIN
+    FOR owner IN SELECT DISTINCT t COLLATE "C" FROM unnest(tenants) AS t ORDER BY 1 LOOP
+        PERFORM set_config('hubbub.tenant', owner, true);
+        INSERT INTO hubbub.channels (tenant, name)
+            SELECT owner, a.name FROM unnest(tenants, names) AS a (tenant, name)
+            WHERE a.tenant = owner
+                AND (SELECT c.id FROM hubbub.channels AS c WHERE c.tenant = owner AND c.name = a.name) IS NULL
+            ORDER BY a.name COLLATE "C"
+            ON CONFLICT DO NOTHING;
+        RETURN QUERY
+            SELECT a.number, c.* FROM (
+                    SELECT n.name, n.number FROM unnest(tenants, names) WITH ORDINALITY AS n (tenant, name, number)
+                    WHERE n.tenant = owner ORDER BY n.name COLLATE "C"
+                ) AS a
+                CROSS JOIN LATERAL (
+                    SELECT l.id, l.ordinal, l.head FROM hubbub.channels AS l
+                    WHERE l.tenant = owner AND l.name = a.name LIMIT 1 FOR UPDATE
+                ) AS c;
+    END LOOP;
+END $$;
+
+CREATE OR REPLACE FUNCTION hubbub.held_keys(tenants text[], names text[], scopes bytea[])
+RETURNS TABLE (number bigint, "offset" bigint, "time" bigint, id bytea, digest bytea)
+LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan AS $$
+DECLARE
+    owner text;
+    read integer[] := (SELECT array_agg(s.slot) FROM (SELECT k.slot FROM hubbub.key_slots AS k ORDER BY turn DESC LIMIT 3) AS s);
+BEGIN
+    FOR owner IN SELECT DISTINCT t COLLATE "C" FROM unnest(tenants) AS t ORDER BY 1 LOOP
+        PERFORM set_config('hubbub.tenant', owner, true);
+        RETURN QUERY
+            SELECT DISTINCT ON (a.number) a.number, k."offset", k.time, k.id, k.digest
+            FROM unnest(tenants, names, scopes) WITH ORDINALITY AS a (tenant, name, scope, number)
+                CROSS JOIN LATERAL (
+                    SELECT l.id FROM hubbub.channels AS l WHERE l.tenant = owner AND l.name = a.name LIMIT 1
+                ) AS c
+                -- Slot by slot, so that each is one step into one index.
+                CROSS JOIN LATERAL (
+                    SELECT o.* FROM hubbub.keys AS o
+                        WHERE o.slot = read[1] AND o.channel_id = c.id AND o.scope = a.scope AND o.tenant = owner
+                    UNION ALL SELECT o.* FROM hubbub.keys AS o
+                        WHERE o.slot = read[2] AND o.channel_id = c.id AND o.scope = a.scope AND o.tenant = owner
+                    UNION ALL SELECT o.* FROM hubbub.keys AS o
+                        WHERE o.slot = read[3] AND o.channel_id = c.id AND o.scope = a.scope AND o.tenant = owner
+                ) AS k
+            WHERE a.tenant = owner
+            ORDER BY a.number, k."offset" DESC;
+    END LOOP;
+END $$;
+
+CREATE OR REPLACE FUNCTION hubbub.write(
+    present integer,
+    head_tenants text[], head_channels bigint[], heads bigint[],
+    -- Ids and digests in hexadecimal digits.
+    tenants text[], channels bigint[], offsets bigint[], times bigint[], ids text[],
+    publishers text[], message_keys text[], conflate_keys text[], authors text[], datas text[],
+    key_tenants text[], key_channels bigint[], key_offsets bigint[], key_times bigint[], key_ids text[],
+    scopes text[], digests text[]
+) RETURNS bigint
+LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan AS $$
+DECLARE
+    owner text;
+    page CONSTANT bigint := 1000;
+    turning record;
+    moved bigint := 0;
+    updated bigint;
+BEGIN
+    FOR owner IN SELECT DISTINCT t COLLATE "C" FROM unnest(head_tenants) AS t ORDER BY 1 LOOP
+        PERFORM set_config('hubbub.tenant', owner, true);
+        -- A channel begins quiet. With a page of messages in its newest segment the next one begins in the slot that
+        -- takes its class. A segment that got no page together while that slot took messages goes back to the quiet.
+        FOR turning IN
+            SELECT c.whole AS channel, w.full_page, CASE WHEN w.full_page THEN s.slot ELSE w.quiet END AS into_slot
+            FROM unnest(head_tenants, head_channels) AS a (tenant, id)
+                CROSS JOIN LATERAL (SELECT l AS whole, l.* FROM hubbub.channels AS l WHERE l.tenant = owner AND l.id = a.id LIMIT 1) AS c
+                CROSS JOIN LATERAL (
+                    SELECT l.slot FROM hubbub.slots AS l WHERE l.class = c.class AND l.taking AND l.class < 9 LIMIT 1
+                ) AS s
+                CROSS JOIN LATERAL (SELECT hubbub.quiet_slot(c.id) AS quiet,
+                    c.slot IS NOT NULL AND c.head - greatest(c.low, c.segment - 1) >= page AS full_page) AS w
+            WHERE a.tenant = owner AND c.slot IS DISTINCT FROM s.slot AND (w.full_page OR c.slot IS DISTINCT FROM w.quiet)
+        LOOP
+            PERFORM hubbub.turn(turning.channel, turning.into_slot,
+                NOT turning.full_page AND (turning.channel).slot IS NOT NULL);
+        END LOOP;
+        INSERT INTO hubbub.epoch_starts (channel_id, ordinal, tenant, starts_after)
+            SELECT c.id, present, owner, c.head FROM unnest(head_tenants, head_channels) AS a (tenant, id)
+                CROSS JOIN LATERAL (SELECT l AS whole, l.* FROM hubbub.channels AS l WHERE l.tenant = owner AND l.id = a.id LIMIT 1) AS c
+            WHERE a.tenant = owner AND c.ordinal IS DISTINCT FROM present;
+        INSERT INTO hubbub.messages
+                (slot, channel_id, "offset", time, id, tenant, publisher, key, conflate_key, author, data)
+            SELECT c.slot, c.id, a.at, a.time, decode(a.id, 'hex'), owner, a.publisher, a.key, a.conflate_key, a.author, a.data
+            FROM unnest(tenants, channels, offsets, times, ids, publishers, message_keys, conflate_keys, authors, datas)
+                    AS a (tenant, channel, at, time, id, publisher, key, conflate_key, author, data)
+                CROSS JOIN LATERAL (SELECT l.* FROM hubbub.channels AS l WHERE l.tenant = owner AND l.id = a.channel LIMIT 1) AS c
+            WHERE a.tenant = owner;
+        INSERT INTO hubbub.keys (slot, channel_id, "offset", time, scope, id, digest, tenant)
+            SELECT s.slot, a.channel, a.at, a.time, decode(a.scope, 'hex'), decode(a.id, 'hex'), decode(a.digest, 'hex'), owner
+            FROM unnest(key_tenants, key_channels, key_offsets, key_times, scopes, key_ids, digests)
+                    AS a (tenant, channel, at, time, scope, id, digest)
+                CROSS JOIN (SELECT k.slot FROM hubbub.key_slots AS k ORDER BY turn DESC LIMIT 1) AS s
+            WHERE a.tenant = owner
+            ON CONFLICT (slot, channel_id, scope) DO UPDATE SET
+                "offset" = excluded."offset", time = excluded.time, id = excluded.id, digest = excluded.digest;
+        UPDATE hubbub.channels AS c SET head = a.head, ordinal = present
+            FROM unnest(head_tenants, head_channels, heads) AS a (tenant, id, head)
+            WHERE a.tenant = owner AND c.tenant = owner AND c.id = a.id;
+        GET DIAGNOSTICS updated = ROW_COUNT;
+        moved := moved + updated;
+    END LOOP;
+    -- Nothing is committed then.
+    IF moved <> cardinality(head_channels) THEN
+        RAISE data_corrupted USING MESSAGE = 'a channel went away while it was written';
+    END IF;
+    RETURN moved;
+END $$;
+
+CREATE OR REPLACE FUNCTION hubbub.heads(tenants text[], names text[]) RETURNS TABLE (number bigint, head bigint, low bigint)
+LANGUAGE plpgsql STABLE SET plan_cache_mode = force_generic_plan AS $$
+DECLARE
+    owner text;
+BEGIN
+    FOR owner IN SELECT DISTINCT t COLLATE "C" FROM unnest(tenants) AS t ORDER BY 1 LOOP
+        PERFORM set_config('hubbub.tenant', owner, true);
+        RETURN QUERY
+            SELECT a.number, c.head, c.low
+            FROM unnest(tenants, names) WITH ORDINALITY AS a (tenant, name, number)
+                CROSS JOIN LATERAL (
+                    SELECT l.head, l.low FROM hubbub.channels AS l WHERE l.tenant = owner AND l.name = a.name LIMIT 1
+                ) AS c
+            WHERE a.tenant = owner;
     END LOOP;
 END $$;

@@ -72,7 +72,8 @@ fn lock(batch: &Named<'_>) -> Script {
         .then(format_args!("SELECT * FROM hubbub.held_keys({keys}, {scopes})"))
 }
 
-fn locked(batch: &Named<'_>, rows: &[PgRow]) -> Result<Vec<Locked>, StoreError> {
+/// A channel that was forgotten while its lock was waited for is gone: the next attempt makes it anew.
+fn locked(batch: &Named<'_>, rows: &[PgRow]) -> Result<Vec<Locked>, Fault> {
     let mut found: Vec<Option<Locked>> = batch.channels.iter().map(|_| None).collect();
     for row in rows {
         let number = index(row.try_get(0).map_err(row_error)?, found.len())?;
@@ -80,7 +81,8 @@ fn locked(batch: &Named<'_>, rows: &[PgRow]) -> Result<Vec<Locked>, StoreError> 
         let fresh = row.try_get::<Option<i32>, _>(2).map_err(row_error)?.is_none();
         found[number] = Some(Locked { id, head: offset(row.try_get(3).map_err(row_error)?)?, fresh });
     }
-    found.into_iter().map(|found| found.ok_or_else(|| damaged("a channel went away while it was locked"))).collect()
+    let forgotten = || Fault::Again("a channel was forgotten while its lock was waited for".into());
+    found.into_iter().map(|found| found.ok_or_else(forgotten)).collect()
 }
 
 fn held(batch: &Named<'_>, rows: &[PgRow]) -> Result<HashMap<ScopedKey, HeldKey>, StoreError> {

@@ -8,6 +8,7 @@ use hubbub_persistence::records::{Act, Acted, Kind, Look, Records, Refusal, Stop
 use hubbub_persistence::{Postgres, Store};
 use hubbub_protocol::channel::ChannelKey;
 use hubbub_protocol::{Data, ErrorCode, MessageId};
+use sqlx::{Connection, PgConnection};
 
 use super::fixture::{channel, fill, message, offset, open, putting, record, server, tenant, whole};
 
@@ -131,4 +132,30 @@ async fn a_channel_that_was_made_for_a_lock_goes_again() {
     assert_eq!(whole(&other, "room:b").await.len(), 10);
     store.close().await;
     other.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_that_waits_for_a_channel_that_is_forgotten_makes_it_anew() {
+    let server = server().await;
+    let store = open(&server, 1).await;
+    fill(&store, "chat:a", 1..=3).await;
+    fill(&store, "chat:b", 1..=1).await;
+    // As another node forgets it, before its commit.
+    let forget = "BEGIN; SELECT set_config('hubbub.tenant', 'acme', true); SELECT hubbub.forget_channel('chat:a', 1000)";
+    let mut other = PgConnection::connect(&server.url()).await.expect("connected");
+    sqlx::raw_sql(forget).execute(&mut other).await.expect("forgotten");
+    let waiting = (
+        store.append(message(&channel("chat:a"), 4)),
+        store.append(message(&channel("chat:b"), 5)),
+        store.act(putting("chat:a", 6, vec![record("chat:a", Kind::Task, "t", 1)])),
+    );
+    let waits = "SELECT count(*) FROM pg_locks WHERE NOT granted";
+    assert!((0..500).any(|_| server.psql(waits).expect("asked") == "1"), "the batch waits for the lock");
+    sqlx::raw_sql("COMMIT").execute(&mut other).await.expect("committed");
+    assert_eq!(offset(waiting.0.await.expect("appended")), 1, "the channel begins anew");
+    assert_eq!(offset(waiting.1.await.expect("appended")), 2);
+    let acted = waiting.2.await;
+    assert!(matches!(&acted, Ok(Acted::Done { events, .. }) if events.len() == 1), "{acted:?}");
+    assert_eq!(whole(&store, "chat:a").await, [(1, 4), (2, 6)]);
+    store.close().await;
 }

@@ -216,6 +216,10 @@ show-hostile-text: web ## Rooms: hostile names, texts, marks, files, searches an
 show-chat-audit: needs-cluster release-tools ## Rooms: 2,000 sends/s into 500 rooms of 10 over 3 nodes; every event and every counter is right
 	$(LOADTEST) chat-audit --hub $(HUB)
 
+.PHONY: show-chat-scale
+show-chat-scale: needs-cluster release-tools ## Rooms: 1,000,000 messages in one, 10,000 rooms in Postgres; p99 of page, list of 500, search, jump below 50 ms
+	$(LOADTEST) chat-scale --hub $(HUB) --max-p99-ms 50 --plans target/chat-scale/plans.txt
+
 .PHONY: show-snapshot-property
 show-snapshot-property: needs-test clients/node_modules/.package-lock.json ## Rooms: 10,000 sequences on SQLite and Postgres, a snapshot and its events are the next snapshot, mismatches 0
 	scripts/snapshot-property.sh 10000

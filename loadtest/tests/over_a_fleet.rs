@@ -58,3 +58,30 @@ fn a_message_is_timed_on_both_nodes_and_alone() {
         assert!(values[name].as_f64().is_some_and(|ms| ms > 0.0), "{name}: {values}");
     }
 }
+
+#[test]
+fn every_member_gets_every_event_of_its_rooms_and_the_right_counters() {
+    let values = run("chat-audit --nodes 2 --rooms 4 --members 4 --rate 40 --seconds 2 --senders 8 --min-rate 0.2");
+    for name in ["sends_per_second", "send_to_receive_p99_ms", "control_p99_ms", "hub_cpu_us_each"] {
+        assert!(values[name].as_f64().is_some_and(|value| value > 0.0), "{name}: {values}");
+    }
+}
+
+#[test]
+fn a_filled_database_is_what_the_hub_would_have_written_and_every_answer_is_right() {
+    let sizes = "--rooms 45 --listed 12 --messages 4000 --small-messages 12 --crowd 120 --members 5 --words 3000";
+    let folder = tempfile::tempdir().expect("a folder");
+    let plans = folder.path().join("plans.txt");
+    let values = run(&format!("chat-scale {sizes} --questions 12 --rate 100 --plans {}", plans.display()));
+    assert_eq!((&values["messages"], &values["rooms"], &values["wrong"]), (&4_000.into(), &45.into(), &0.into()));
+    // Eleven kinds and five controls, one of them in both parts.
+    assert_eq!(values["answered"], 17 * 12);
+    for name in ["page_before_p99_ms", "list_p99_ms", "search_common_p99_ms", "jump_p99_ms", "health_p99_ms"] {
+        assert!(values[name].as_f64().is_some_and(|ms| ms > 0.0), "{name}: {values}");
+    }
+    let plans = std::fs::read_to_string(plans).expect("the plans were kept");
+    assert!(plans.contains("role hubbub: superuser f, bypasses row-level security f"), "{plans}");
+    for index in ["records_message_by_group", "records_message_words", "records_member_by_user", "records_room_pkey"] {
+        assert!(plans.contains(index), "{index}: {plans}");
+    }
+}

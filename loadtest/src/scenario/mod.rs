@@ -2,6 +2,7 @@
 
 mod beside;
 mod chat_audit;
+mod chat_scale;
 mod cross_node;
 mod durable_rate;
 mod fanout;
@@ -35,6 +36,7 @@ use crate::report::Report;
 use crate::token::TokenMaker;
 
 pub use chat_audit::ChatAuditArgs;
+pub use chat_scale::ChatScaleArgs;
 pub use cross_node::CrossNodeArgs;
 pub use durable_rate::DurableRateArgs;
 pub use fanout::FanoutArgs;
@@ -78,6 +80,8 @@ pub enum Scenario {
     Storm(StormArgs),
     /// Messages into rooms through a fleet, every event and every counter of every member audited.
     ChatAudit(ChatAuditArgs),
+    /// History, lists, searches and jumps over a million messages and ten thousand rooms in Postgres.
+    ChatScale(ChatScaleArgs),
     /// What a delivery and a connection cost when a fleet grows.
     Growth(GrowthArgs),
 }
@@ -99,6 +103,7 @@ impl Scenario {
             Self::Ingest(args) => args.run(),
             Self::Storm(args) => args.run(),
             Self::ChatAudit(args) => args.run(),
+            Self::ChatScale(args) => args.run(),
             Self::Growth(args) => args.run(),
         }
     }

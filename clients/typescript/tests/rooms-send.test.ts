@@ -6,7 +6,7 @@ import { describe, test } from 'node:test'
 import type { Room, Rooms } from '../src/index.js'
 import { answer, changes, created, entry, gap, heard, ids, list, me, page, refusal, room, ROOM, roomScene, said } from './rooms-support.js'
 import type { Session } from './server.js'
-import { ManualTimers } from './support.js'
+import { ManualTimers, scene } from './support.js'
 
 const change = (n: number): object => ({ message: `M${n}`, epoch: 'e1', offset: 10 + n, time: 1_000 + n })
 const states = (open: Room): (string | undefined)[] => open.messages.map(({ outgoing }) => outgoing?.state)
@@ -32,6 +32,18 @@ describe('a message of one\'s own', () => {
     session.say(created(3, { text: 'hi' }, { from: 'u1', key }))
     await changes(open, () => open.messages[2]?.outgoing === undefined)
     assert.deepEqual(ids(open), ['M1', 'M2', 'M3'])
+  }))
+
+  test('that was written before it was known who one is is one\'s own then', () => scene(async ({ hub, server }) => {
+    const open = hub.rooms.open(ROOM)
+    open.send('early')
+    assert.deepEqual(open.messages.map(({ text, from }) => [text, from]), [['early', '']])
+    const session = await server.session()
+    await session.welcome()
+    await answer(session, 'rooms', list())
+    await answer(session, 'messages', page())
+    await changes(open, () => open.loaded)
+    assert.deepEqual(open.messages.map(({ text, from }) => [text, from]), [['text 1', 'u2'], ['text 2', 'u2'], ['early', 'u1']])
   }))
 
   test('whose event comes before the answer is not seen twice', () => roomScene(async ({ hub, rooms, session }) => {

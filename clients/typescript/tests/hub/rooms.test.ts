@@ -115,6 +115,19 @@ test('a thread is a conversation of its own under a message', scene(async (clien
   assert.deepEqual(bo.rooms.threads.list.map(({ channel, thread, unread }) => [channel, thread.id, unread]), [['room:thread', root, 0]])
 }))
 
+test('whoever is banned knows that they are out, and why nothing comes any more', scene(async (clients) => {
+  const [ada, bo] = [clients.of('ada'), clients.of('bo')]
+  const [here, there] = (await lobby('banned', ada, bo)) as [Room, Room]
+  await here.ban('bo')
+  await when(there, () => there.me?.state !== 'joined' && there.error !== null)
+  assert.match(there.error?.code ?? '', /not_found|forbidden/)
+  await when(bo.rooms, () => bo.rooms.get('room:banned') === undefined)
+  await assert.rejects(there.send('still here').done)
+  await here.unban('bo')
+  await bo.rooms.join('room:banned')
+  await when(there, () => there.me?.state === 'joined' && there.error === null && there.loaded)
+}))
+
 test('an invitation is in the list and the inbox, and leads into a private room', scene(async (clients) => {
   const [ada, bo] = [clients.of('ada'), clients.of('bo')]
   await Promise.all([ada, bo].map(({ rooms }) => when(rooms, () => rooms.loaded)))

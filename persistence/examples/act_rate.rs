@@ -27,7 +27,8 @@ const PEOPLE: u64 = 5_000;
 const ROOMS: u64 = 500;
 const NOW: u64 = 1_763_600_000_000;
 const WORDS: [&str; 16] = [
-    "the", "hub", "room", "hello", "lunch", "deploy", "green", "today", "who", "has", "seen", "graph", "that", "went", "up", "again",
+    "the", "hub", "room", "hello", "lunch", "deploy", "green", "today", "who", "has", "seen", "graph", "that", "went",
+    "up", "again",
 ];
 
 type Failure = Box<dyn Error + Send + Sync>;

@@ -160,7 +160,7 @@ pub async fn of_very_many_hits_the_newest_are_ranked(database: &dyn RecordsDatab
     let store = open(database).await;
     let (best, all) = ("common, common and common", RANKED as usize + 100);
     for act in 0..all / 100 {
-        let text = |number: usize| if number % 100 == 0 && act < 2 { best } else { "a common word" };
+        let text = |number: usize| if number.is_multiple_of(100) && act < 2 { best } else { "a common word" };
         let numbers = act * 100..act * 100 + 100;
         let records = numbers.map(|number| message(&room(), &format!("{number:04}"), "ada", text(number))).collect();
         done(&*store, putting(&room(), act as u64, records)).await;

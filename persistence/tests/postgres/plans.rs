@@ -90,8 +90,10 @@ const STEPS: &[Step] = &[
     ("Index Scan Backward using records_audit_placed", &["tenant = ", "grp = ", "at < "]),
     // By name.
     ("records_person_pkey", &["tenant = ", "home = ", "kind = ", "key = "]),
-    // Search: the words, and which rooms somebody has joined.
+    // Search: the words, all of a small room, what was found, and which rooms somebody has joined.
     ("Bitmap Index Scan on records_message_words", &["words @@ "]),
+    ("using records_message_pkey", &["tenant = ", "home = ", "kind = 3"]),
+    ("using records_message_pkey", &["tenant = ", "home = ", "kind = 3", "key = "]),
     ("records_member_by_user", &["tenant = ", "who = "]),
     // Jobs.
     ("Index Scan using records_task_due", &["at <= "]),
@@ -167,8 +169,10 @@ impl Plans {
         }
     }
 
-    /// What an index does not narrow down is read for nothing. The kind is that of the partition.
+    /// What an index does not narrow down is read for nothing. The kind is that of the partition; of a small room search reads
+    /// everything.
     fn read_nothing_in_vain(&self, known: &[&str]) {
+        let known = [&["Filter: (kind = ", "(tenant || ''", "(who || ''"], known].concat();
         let lines: Vec<&str> = self.0.lines().collect();
         for (number, line) in lines.iter().enumerate() {
             let of_ours = ["records", "channels", "keys", "messages"].iter().any(|table| line.contains(table));
@@ -199,7 +203,7 @@ async fn every_statement_steps_into_an_index() {
     store.close().await;
     let plans = Plans::since(&server, from);
     plans.step_into(STEPS);
-    plans.read_nothing_in_vain(&["Filter: (kind = ", "Filter: (((tenant || ''", "Filter: (grp = 'joined'"]);
+    plans.read_nothing_in_vain(&["Filter: (grp = 'joined'"]);
 }
 
 /// Plans that were made of empty tables are kept while they fill.
@@ -213,6 +217,7 @@ async fn every_statement_steps_into_an_index_of_tables_without_statistics() {
     store.close().await;
     let plans = Plans::since(&server, from);
     // A list over all channels is planned by itself: of nothing at all any index is as good.
-    plans.step_into(STEPS);
-    plans.read_nothing_in_vain(&["Filter: (kind = ", "Filter: (((tenant || ''", "Filter: (grp = "]);
+    let kept: Vec<Step> = STEPS.iter().filter(|(index, _)| !index.contains("everywhere")).copied().collect();
+    plans.step_into(&kept);
+    plans.read_nothing_in_vain(&["Filter: (grp = "]);
 }

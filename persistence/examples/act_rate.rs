@@ -27,7 +27,8 @@ const PEOPLE: u64 = 5_000;
 const ROOMS: u64 = 500;
 const NOW: u64 = 1_763_600_000_000;
 const WORDS: [&str; 16] = [
-    "the", "hub", "room", "hello", "lunch", "deploy", "green", "today", "who", "has", "seen", "graph", "that", "went", "up", "again",
+    "the", "hub", "room", "hello", "lunch", "deploy", "green", "today", "who", "has", "seen", "graph", "that", "went",
+    "up", "again",
 ];
 
 type Failure = Box<dyn Error + Send + Sync>;
@@ -95,7 +96,7 @@ fn record(home: &ChannelKey, kind: Kind, key: String, at: u64) -> Record {
 fn send(person: u64, number: u64) -> Result<Arc<dyn Act>, Failure> {
     let room = channel(&format!("room:{}", person % ROOMS))?;
     let user = UserId::parse(&format!("u{person}"))?;
-    let named = (number % 8 == 0).then(|| (person + ROOMS) % PEOPLE);
+    let named = (number.is_multiple_of(8)).then(|| (person + ROOMS) % PEOPLE);
     let own = named.map(|named| channel(&format!("user:u{named}"))).transpose()?;
     let channels: Vec<ChannelKey> = std::iter::once(room.clone()).chain(own.clone()).collect();
     let id = MessageId::from_parts(NOW + (number & 0xf_ffff), u128::from(number));

@@ -1,5 +1,22 @@
 -- Records: what rooms remember beside their logs. Why they look like this stands in docs/decisions/0014-records.md.
 
+-- Numbers messages as they come, of all tenants: what search goes back along.
+CREATE SEQUENCE hubbub.arrivals;
+
+-- The words of a text, each behind the number of its bucket of 65,536 arrivals. So neither a word that everybody uses nor the
+-- beginning of many has more places in the index than a bucket has messages. ASCII signs are spaces: what looks like an address or
+-- a path would be one word to the parser. Words that are longer than any that is searched for are left out.
+CREATE FUNCTION hubbub.words_of(said text, arrived bigint) RETURNS tsvector
+LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
+DECLARE
+    words text := ' ' || to_tsvector('pg_catalog.simple', translate(said, '!"#$%&''()*+,-./:;<=>?@[\]^_`{|}~', repeat(' ', 32)))::text;
+BEGIN
+    IF octet_length(words) > 1024 THEN
+        words := regexp_replace(words, ' ''([^'']{240}){2}[^'']*''[0-9:,]*', '', 'g');
+    END IF;
+    RETURN replace(words, ' ''', ' ''' || (arrived >> 16)::text || '/')::tsvector;
+END $$;
+
 -- `home` is the channel whose lock guards the record, `grp` what it is listed under, `at` its place there, `who` the user
 -- that it is about. A partition for each kind, so that each has the indexes that it needs.
 CREATE TABLE hubbub.records (
@@ -12,11 +29,12 @@ CREATE TABLE hubbub.records (
     who text COLLATE "C",
     text text,                                                          -- what search finds it by
     body text NOT NULL,                                                 -- JSON
-    -- Of messages: their words, and tenant and channel as words that no text has, so that what is somebody else's is passed
-    -- over in the index. ASCII signs are spaces: what looks like an address or a path would be one word to the parser.
+    arrived bigint NOT NULL DEFAULT nextval('hubbub.arrivals'),         -- of messages
+    -- Of messages: their words, and as words that no text has tenant, channel, author, and the slice of 8,192 arrivals. So what
+    -- is somebody else's, or not wanted, is passed over in the index.
     words tsvector GENERATED ALWAYS AS (CASE WHEN kind = 3 THEN
-        to_tsvector('pg_catalog.simple', translate(text, '!"#$%&''()*+,-./:;<=>?@[\]^_`{|}~', repeat(' ', 32)))
-        || array_to_tsvector(ARRAY['/' || tenant, '/' || tenant || '/' || home]) END) STORED
+        hubbub.words_of(text, arrived) || array_to_tsvector(array_remove(
+            ARRAY['/' || tenant, '/' || tenant || '/' || home, '@' || who, '//' || (arrived >> 13)::text], NULL)) END) STORED
 ) PARTITION BY LIST (kind);
 
 -- Rows that change often are left room on their page for their next version. Each index but the primary key begins with what its
@@ -58,7 +76,7 @@ BEGIN
     END LOOP;
 END $$;
 CREATE INDEX records_task_due ON hubbub.records_task (at, tenant, home, key);
-CREATE INDEX records_message_words ON hubbub.records_message USING gin (words);
+CREATE INDEX records_message_words ON hubbub.records_message USING gin (words) WITH (fastupdate = off);
 ALTER TABLE hubbub.records ADD PRIMARY KEY (tenant, home, kind, key);
 
 -- The wall of 0001. A partition that is asked for by its own name answers nothing, but to the owner: see below.
@@ -144,8 +162,9 @@ DECLARE
 BEGIN
     FOR owner IN SELECT DISTINCT t COLLATE "C" FROM unnest(tenants) AS t ORDER BY 1 LOOP
         PERFORM set_config('hubbub.tenant', owner, true);
-        INSERT INTO hubbub.records (kind, tenant, home, key, grp, at, who, text, body)
-            SELECT a.kind, owner, a.home, a.key, coalesce(a.grp, ''), a.at, a.who, substr(a.text, 2), a.body
+        INSERT INTO hubbub.records (kind, tenant, home, key, grp, at, who, text, body, arrived)
+            SELECT a.kind, owner, a.home, a.key, coalesce(a.grp, ''), a.at, a.who, substr(a.text, 2), a.body,
+                CASE WHEN a.kind = 3 THEN nextval('hubbub.arrivals') ELSE 0 END
             FROM unnest(tenants, homes, kinds, keys, groups, ats, whos, texts, bodies)
                 AS a (tenant, home, kind, key, grp, at, who, text, body)
             WHERE a.tenant = owner
@@ -238,31 +257,103 @@ BEGIN
     END LOOP;
 END $$;
 
--- Messages of the tenant whose words fit: in one channel, or in those that a user has joined. The index is asked for words,
--- tenant and channel at once; that they are the right ones is compared again, in a way that leads into no other index.
-CREATE FUNCTION hubbub.search(within text, joined_by text, author text, asked text, most bigint, past bigint)
-RETURNS TABLE (home text, kind smallint, key text, grp text, "at" bigint, who text, "text" text, body text)
-LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan AS $$
+-- Messages of the tenant whose words fit: in one channel, or in those that a user has joined; of very many the newest. `asked` is
+-- all of the words, `whole` those that are not only the beginning of one. The index is asked bucket by bucket, the newest two slice
+-- by slice, until `ranked` fit or `looked` had the words. That tenant, channel and author are the right ones is compared again, in a way that
+-- leads into no other index.
+CREATE FUNCTION hubbub.search(
+    within text, joined_by text, author text, asked text, whole text, ranked bigint, looked bigint, most bigint, past bigint
+) RETURNS TABLE (home text, kind smallint, key text, grp text, "at" bigint, who text, "text" text, body text)
+-- Planned anew each time: whether a channel is one of many is quick to say of constants. An index of words has bitmaps alone.
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_bitmapscan = on
+    SET plan_cache_mode = force_custom_plan AS $$
 DECLARE
     owner CONSTANT text := current_setting('hubbub.tenant', true);
-    fits CONSTANT tsquery := to_tsquery('pg_catalog.simple', asked);
-    -- Names of the hub have no quotes.
-    place CONSTANT tsquery := '''/' || owner || coalesce('/' || within, '') || '''';
-    homes text[];
+    all_words CONSTANT text := ' ' || to_tsquery('pg_catalog.simple', asked)::text;
+    newest CONSTANT bigint := (SELECT a.last_value FROM hubbub.arrivals AS a) >> 13;
+    -- Of more rooms the index is not asked: they are told apart from others when they are read.
+    named CONSTANT bigint := 16;
+    homes text[] := ARRAY[within];
+    place tsquery;
+    -- What the index is asked, and how many of its answers are read.
+    asking text;
+    enough bigint;
+    came bigint;
+    had bigint;
+    oldest bigint;
+    sliced bigint := 2;                                                 -- buckets
+    keys text[];
+    in_homes text[];
+    arrivals bigint[];
+    ranks real[];
 BEGIN
     PERFORM hubbub.must_see_all();
-    IF numnode(fits) = 0 THEN RETURN; END IF;
+    IF all_words = ' ' THEN RETURN; END IF;
     IF within IS NULL THEN
         SELECT array_agg(m.home) INTO homes FROM hubbub.records_member AS m
             WHERE m.tenant = owner AND m.who = joined_by AND m.grp = 'joined';
+        IF homes IS NULL THEN RETURN; END IF;
+    END IF;
+    -- Names of the hub have no quotes.
+    place := ((CASE WHEN cardinality(homes) > named THEN quote_literal('/' || owner)
+        ELSE (SELECT '(' || string_agg(quote_literal('/' || owner || '/' || h), ' | ') || ')' FROM unnest(homes) AS h) END)
+        || coalesce(' & ' || quote_literal('@' || author), ''))::tsquery;
+    -- A room that has no more than are looked at is read: the index would be asked about all others too.
+    IF within IS NOT NULL AND (SELECT count(*) FROM (SELECT FROM hubbub.records_message AS r
+            WHERE r.tenant = owner AND r.home = within AND r.kind = 3 LIMIT looked) AS f) < looked THEN
+        SELECT array_agg(f.key), array_agg(within), array_agg(f.arrived), array_agg(ts_rank(f.words, f.fits))
+            INTO keys, in_homes, arrivals, ranks
+            FROM (
+                SELECT r.key, r.arrived, r.words, replace(all_words, ' ''', ' ''' || (r.arrived >> 16) || '/')::tsquery AS fits
+                FROM hubbub.records_message AS r
+                WHERE r.tenant = owner AND r.home = within AND r.kind = 3 AND (author IS NULL OR r.who || '' = author)
+                OFFSET 0
+            ) AS f
+            WHERE f.words @@ f.fits;
     ELSE
-        homes := ARRAY[within];
+        -- The whole words first. The beginning of a word may be that of half of all messages: then the newest of these will do.
+        FOREACH asking IN ARRAY array_remove(ARRAY[' ' || to_tsquery('pg_catalog.simple', whole)::text, all_words], NULL) LOOP
+            enough := CASE WHEN asking = all_words AND cardinality(homes) <= named THEN ranked ELSE looked END;
+            SELECT count(*), count(*) FILTER (WHERE f.has), min(f.arrived), array_agg(f.key) FILTER (WHERE f.has AND f.ours),
+                    array_agg(f.home) FILTER (WHERE f.has AND f.ours), array_agg(f.arrived) FILTER (WHERE f.has AND f.ours),
+                    array_agg(ts_rank(f.words, f.fits)) FILTER (WHERE f.has AND f.ours)
+                INTO came, had, oldest, keys, in_homes, arrivals, ranks
+                FROM (
+                    SELECT r.*, b.fits, r.words @@ b.fits AS has, r.home = ANY (homes) AS ours
+                    FROM (
+                            -- OFFSET: once for each, not for each row.
+                            SELECT replace(asking, ' ''', ' ''' || p.bucket || '/')::tsquery && place && p.slice AS in_index,
+                                replace(all_words, ' ''', ' ''' || p.bucket || '/')::tsquery AS fits
+                            FROM (
+                                SELECT s >> 3, quote_literal('//' || s)::tsquery
+                                    FROM generate_series(newest, greatest((newest >> 3) + 1 - sliced, 0) << 3, -1) AS s
+                                UNION ALL SELECT n, place FROM generate_series((newest >> 3) - sliced, 0, -1) AS n
+                            ) AS p (bucket, slice) OFFSET 0
+                        ) AS b
+                        CROSS JOIN LATERAL (
+                            SELECT l.key, l.home, l.arrived, l.words FROM hubbub.records_message AS l
+                            WHERE l.words @@ b.in_index AND l.tenant || '' = owner AND (author IS NULL OR l.who || '' = author)
+                            ORDER BY l.arrived DESC
+                        ) AS r
+                    LIMIT enough
+                ) AS f;
+            EXIT WHEN came < enough OR had * 10 >= came;
+            -- A bucket at once, unless it promises far more than enough: the places of a beginning are those of the bucket.
+            sliced := CASE WHEN had * 65536 / (((newest + 1) << 13) - oldest) > 4 * ranked THEN 2 ELSE 0 END;
+        END LOOP;
     END IF;
     RETURN QUERY
-        SELECT r.home, r.kind, r.key, r.grp, r.at, r.who, r.text, r.body FROM hubbub.records_message AS r
-        WHERE r.words @@ (place && fits) AND r.tenant || '' = owner AND r.home || '' = ANY (homes)
-            AND (author IS NULL OR r.who || '' = author)
-        ORDER BY ts_rank(r.words, fits) DESC, r.key DESC LIMIT most OFFSET past;
+        SELECT r.* FROM (
+                SELECT n.* FROM (
+                    SELECT f.* FROM unnest(keys, in_homes, arrivals, ranks) AS f (key, home, arrived, rank)
+                    ORDER BY f.arrived DESC LIMIT ranked
+                ) AS n ORDER BY n.rank DESC, n.key COLLATE "C" DESC LIMIT most OFFSET past
+            ) AS b
+            CROSS JOIN LATERAL (
+                SELECT l.home, l.kind, l.key, l.grp, l.at, l.who, l.text, l.body FROM hubbub.records_message AS l
+                WHERE l.tenant = owner AND l.home = b.home AND l.kind = 3 AND l.key = b.key LIMIT 1
+            ) AS r
+        ORDER BY b.rank DESC, b.key COLLATE "C" DESC;
 END $$;
 
 -- Tasks of every tenant whose time has come, the oldest first.

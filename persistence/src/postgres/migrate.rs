@@ -34,7 +34,8 @@ const RIGHTS: [&str; 12] = [
      hubbub.past_revocations, hubbub.forget_revocations, hubbub.tidy TO {}",
     "GRANT EXECUTE ON FUNCTION hubbub.answers, hubbub.write_records, hubbub.erase_all, hubbub.forget_digests, \
      hubbub.unmake_channels TO {}",
-    "GRANT EXECUTE ON FUNCTION hubbub.records_of, hubbub.search, hubbub.due_tasks, hubbub.said, hubbub.forget_channel TO {}",
+    "GRANT EXECUTE ON FUNCTION hubbub.words_of, hubbub.records_of, hubbub.search, hubbub.due_tasks, hubbub.said, \
+     hubbub.forget_channel TO {}",
     "GRANT USAGE ON ALL SEQUENCES IN SCHEMA hubbub TO {}",
 ];
 

@@ -25,12 +25,13 @@ const HEAD: usize = 3;
 
 /// Settings of every transaction. Times, in milliseconds, are what may be waited for on the server: a node that stops in
 /// the middle of a transaction gives the heads that it has locked back after the last of them. Every statement of ours
-/// steps into an index; without statistics, as on a new slot, the planner would rather read whole tables. And it would
-/// compile what it so came to believe to be expensive, for 20 ms each time.
+/// steps into an index; without statistics, as on a new slot, the planner would rather read whole tables, or collect all
+/// of a group to sort it for a page. And it would compile what it so came to believe to be expensive, for 20 ms each time.
 const SETTINGS: &str = "set_config('statement_timeout', '5000', true), set_config('lock_timeout', '4000', true), \
                         set_config('idle_in_transaction_session_timeout', '5000', true), \
                         set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true), \
-                        set_config('enable_mergejoin', 'off', true), set_config('jit', 'off', true)";
+                        set_config('enable_mergejoin', 'off', true), set_config('enable_bitmapscan', 'off', true), \
+                        set_config('jit', 'off', true)";
 
 /// How a transaction begins.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -136,7 +136,7 @@ pub trait Records: Send + Sync + 'static {
     /// Answers everything from one snapshot.
     async fn look(&self, tenant: &TenantId, look: Look) -> Result<Looked, StoreError>;
 
-    /// Records of the kind message whose text fits, best first.
+    /// Records of the kind message whose text fits, best first. Bounded as [`Search`] says; of what that leaves, pages meet.
     async fn search(&self, search: Search) -> Result<Vec<Hit>, StoreError>;
 
     /// Tasks of every tenant whose `at` is not after `now_ms`, the oldest first; at most `limit`.

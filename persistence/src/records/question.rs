@@ -119,7 +119,14 @@ pub struct Looked {
     pub lists: Vec<Vec<Record>>,
 }
 
-/// Words to search messages for.
+/// Hits of one search that are ranked: the newest.
+pub const RANKED: u32 = 500;
+/// Messages that are looked at for one search: the newest that have its words.
+pub const LOOKED: u32 = 2_000;
+
+/// Words to search messages for. Of words that stand in very many messages the newest are found: of the newest [`LOOKED`] that have
+/// them (in the channel, or in the tenant) those that fit, and of these the newest [`RANKED`]. Where more than one in ten messages with the
+/// other words has the last one too, the newest [`LOOKED`] with the others will do. Messages that came later are newer.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Search {
     /// Of this tenant.
@@ -130,7 +137,7 @@ pub struct Search {
     pub within: SearchIn,
     /// Only messages of this author.
     pub from: Option<UserId>,
-    /// Leave out so many hits. At most 1,000.
+    /// Leave out so many hits.
     pub skip: u32,
     /// At most so many.
     pub limit: u32,

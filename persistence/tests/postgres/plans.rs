@@ -89,8 +89,10 @@ const STEPS: &[Step] = &[
     ("Index Scan using records_room_everywhere", &["tenant = ", "grp = ", "home > "]),
     // By name.
     ("records_person_pkey", &["tenant = ", "home = ", "kind = ", "key = "]),
-    // Search: the words, and which rooms somebody has joined.
+    // Search: the words, all of a small room, what was found, and which rooms somebody has joined.
     ("Bitmap Index Scan on records_message_words", &["words @@ "]),
+    ("using records_message_pkey", &["tenant = ", "home = ", "kind = 3"]),
+    ("using records_message_pkey", &["tenant = ", "home = ", "kind = 3", "key = "]),
     ("records_member_by_user", &["tenant = ", "who = "]),
     // Jobs.
     ("Index Scan using records_task_due", &["at <= "]),
@@ -157,14 +159,18 @@ impl Plans {
         for (index, condition) in steps {
             let steps = lines.windows(2).filter(|pair| {
                 let (scan, under) = (pair[0], pair[1]);
-                scan.contains(index) && under.contains("Index Cond") && condition.iter().all(|part| under.contains(part))
+                scan.contains(index)
+                    && under.contains("Index Cond")
+                    && condition.iter().all(|part| under.contains(part))
             });
             assert!(steps.count() > 0, "{index} with {condition:?}: {}", self.0);
         }
     }
 
-    /// What an index does not narrow down is read for nothing. The kind is that of the partition.
+    /// What an index does not narrow down is read for nothing. The kind is that of the partition; of a small room search reads
+    /// everything.
     fn read_nothing_in_vain(&self, known: &[&str]) {
+        let known = [&["Filter: (kind = ", "(tenant || ''", "(who || ''"], known].concat();
         let lines: Vec<&str> = self.0.lines().collect();
         for (number, line) in lines.iter().enumerate() {
             let of_ours = ["records", "channels", "keys", "messages"].iter().any(|table| line.contains(table));
@@ -172,7 +178,8 @@ impl Plans {
             assert!(!line.contains("JIT:"), "{}", self.0);
             let join = line.trim_start().starts_with("Join Filter: ") && !line.contains("p.polrelid");
             assert!(!join, "{line}: {}", self.0);
-            let scans_records = lines[number.saturating_sub(2)..number].iter().any(|above| above.contains("on records_"));
+            let scans_records =
+                lines[number.saturating_sub(2)..number].iter().any(|above| above.contains("on records_"));
             if line.trim_start().starts_with("Filter: ") && scans_records {
                 assert!(known.iter().any(|known| line.contains(known)), "{line}: {}", self.0);
             }
@@ -194,7 +201,7 @@ async fn every_statement_steps_into_an_index() {
     store.close().await;
     let plans = Plans::since(&server, from);
     plans.step_into(STEPS);
-    plans.read_nothing_in_vain(&["Filter: (kind = ", "Filter: (((tenant || ''", "Filter: (grp = 'joined'"]);
+    plans.read_nothing_in_vain(&["Filter: (grp = 'joined'"]);
 }
 
 /// Plans that were made of empty tables are kept while they fill.
@@ -208,6 +215,7 @@ async fn every_statement_steps_into_an_index_of_tables_without_statistics() {
     store.close().await;
     let plans = Plans::since(&server, from);
     // A list over all channels is planned by itself: of nothing at all any index is as good.
-    plans.step_into(STEPS);
-    plans.read_nothing_in_vain(&["Filter: (kind = ", "Filter: (((tenant || ''", "Filter: (grp = "]);
+    let kept: Vec<Step> = STEPS.iter().filter(|(index, _)| !index.contains("everywhere")).copied().collect();
+    plans.step_into(&kept);
+    plans.read_nothing_in_vain(&["Filter: (grp = "]);
 }

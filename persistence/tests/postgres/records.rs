@@ -141,7 +141,8 @@ async fn a_batch_that_waits_for_a_channel_that_is_forgotten_makes_it_anew() {
     fill(&store, "chat:a", 1..=3).await;
     fill(&store, "chat:b", 1..=1).await;
     // As another node forgets it, before its commit.
-    let forget = "BEGIN; SELECT set_config('hubbub.tenant', 'acme', true); SELECT hubbub.forget_channel('chat:a', 1000)";
+    let forget =
+        "BEGIN; SELECT set_config('hubbub.tenant', 'acme', true); SELECT hubbub.forget_channel('chat:a', 1000)";
     let mut other = PgConnection::connect(&server.url()).await.expect("connected");
     sqlx::raw_sql(forget).execute(&mut other).await.expect("forgotten");
     let waiting = (

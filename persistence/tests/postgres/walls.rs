@@ -86,7 +86,7 @@ async fn another_tenants_rows_can_not_be_written() {
     assert_eq!(whole(&store, "chat:a").await.len(), 4);
     // A function of the owner sees what the transaction may see, whatever it is asked.
     for tenant in ["other", "", "acme/room:a"] {
-        let search = "SELECT * FROM hubbub.search('room:a', NULL, NULL, '''word''', 10, 0)";
+        let search = "SELECT * FROM hubbub.search('room:a', NULL, NULL, '''word''', NULL, 10, 10, 10, 0)";
         assert_eq!(as_tenant(&server.url(), tenant, search).await.expect("searched"), 0, "{tenant:?}");
     }
     // And takes back only what its own transaction has made.

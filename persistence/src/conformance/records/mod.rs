@@ -72,6 +72,7 @@ macro_rules! records_conformance_tests {
             search::only_messages_that_may_be_seen_are_found,
             search::the_author_narrows_a_search,
             search::hits_come_best_first_and_page_by_page,
+            search::of_very_many_hits_the_newest_are_ranked,
             search::highlights_say_where_it_fits,
             search::what_was_changed_or_erased_is_not_found_by_its_old_words,
             search::nothing_that_people_type_breaks_a_search,

@@ -7,6 +7,7 @@ use hubbub_protocol::channel::ChannelKey;
 use super::super::sample::{channel, channel_of, tenant};
 use super::sample::{done, name, open, putting, record, room, user};
 use super::{RecordsDatabase, Whole};
+use crate::records::question::RANKED;
 use crate::records::{Hit, Kind, Record, Search, SearchIn};
 
 fn message(home: &ChannelKey, key: &str, author: &str, text: &str) -> Record {
@@ -152,6 +153,33 @@ pub async fn hits_come_best_first_and_page_by_page(database: &dyn RecordsDatabas
     assert_eq!(keys(31, 10).await, [""; 0]);
     assert_eq!(keys(u32::MAX, u32::MAX).await, [""; 0]);
     assert_eq!(keys(0, 0).await, [""; 0]);
+    store.close().await;
+}
+
+pub async fn of_very_many_hits_the_newest_are_ranked(database: &dyn RecordsDatabase) {
+    let store = open(database).await;
+    let (best, all) = ("common, common and common", RANKED as usize + 100);
+    for act in 0..all / 100 {
+        let text = |number: usize| if number.is_multiple_of(100) && act < 2 { best } else { "a common word" };
+        let numbers = act * 100..act * 100 + 100;
+        let records = numbers.map(|number| message(&room(), &format!("{number:04}"), "ada", text(number))).collect();
+        done(&*store, putting(&room(), act as u64, records)).await;
+    }
+    done(&*store, putting(&room(), 100, vec![member(&room(), "bob", "joined")])).await;
+    for search in [of_channel(&room(), "common"), of_user("bob", "comm")] {
+        let mut found = Vec::new();
+        for skip in (0..=RANKED).step_by(300) {
+            let page = hits(&*store, Search { skip, limit: 300, ..search.clone() }).await;
+            found.extend(page.into_iter().map(|hit| hit.record.key.key));
+        }
+        let expected = std::iter::once(100).chain((101..all).rev()).map(|number| format!("{number:04}"));
+        assert_eq!(found, expected.collect::<Vec<_>>(), "of the newest the best, page by page");
+    }
+    assert_eq!(
+        found(&*store, of_channel(&room(), "and")).await,
+        ["0000", "0100"],
+        "a rare word is found wherever it is"
+    );
     store.close().await;
 }
 

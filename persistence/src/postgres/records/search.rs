@@ -6,12 +6,10 @@ use super::super::connections::Connections;
 use super::super::script::{Access, Script, channel, text};
 use super::row::{RECORD, record};
 use crate::page::PAGE_MAX;
+use crate::records::question::{LOOKED, RANKED};
 use crate::records::{Hit, Search, SearchIn};
 use crate::store::StoreError;
 use crate::words::Words;
-
-/// Most hits that are skipped.
-const SKIP_MAX: u32 = 1_000;
 
 /// Messages whose text fits, best first; of equals the one with the greater key, which of ids is the newer.
 pub(super) async fn search(connections: &Arc<Connections>, search: &Search) -> Result<Vec<Hit>, StoreError> {
@@ -22,11 +20,15 @@ pub(super) async fn search(connections: &Arc<Connections>, search: &Search) -> R
         SearchIn::JoinedBy(user) => ("NULL".to_owned(), format!("'{user}'")),
     };
     let author = search.from.as_ref().map_or_else(|| "NULL".to_owned(), |from| format!("'{from}'"));
+    // Words are letters and digits: nothing can end a string.
+    let mut terms: Vec<String> = words.whole().iter().map(|word| format!("'{word}'")).collect();
+    let whole = if terms.is_empty() { "NULL".to_owned() } else { text(&terms.join(" & ")) };
+    terms.push(format!("'{}':*", words.last()));
     let script = Script::new(Access::Read, Some(&search.tenant)).then(format_args!(
-        "SELECT {RECORD} FROM hubbub.search({within}, {joined_by}, {author}, {}, {}, {})",
-        text(&expression(&words)),
+        "SELECT {RECORD} FROM hubbub.search({within}, {joined_by}, {author}, {}, {whole}, {RANKED}, {LOOKED}, {}, {})",
+        text(&terms.join(" & ")),
         search.limit.min(PAGE_MAX),
-        search.skip.min(SKIP_MAX),
+        search.skip,
     ));
     let answer = connections.run(script).await?;
     let hit = |row| {
@@ -35,11 +37,4 @@ pub(super) async fn search(connections: &Arc<Connections>, search: &Search) -> R
         Ok(Hit { record, highlights })
     };
     answer.rows.iter().flatten().map(hit).collect()
-}
-
-/// What the index is asked. Words are letters and digits: nothing can end a string.
-fn expression(words: &Words) -> String {
-    let mut terms: Vec<String> = words.whole().iter().map(|word| format!("'{word}'")).collect();
-    terms.push(format!("'{}':*", words.last()));
-    terms.join(" & ")
 }

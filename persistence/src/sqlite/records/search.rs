@@ -6,14 +6,13 @@ use sqlx::sqlite::SqliteConnection;
 use super::super::error::store_error;
 use super::row::{RECORD, record};
 use crate::page::PAGE_MAX;
+use crate::records::question::{LOOKED, RANKED};
 use crate::records::{Hit, Search, SearchIn};
 use crate::store::StoreError;
 use crate::words::Words;
 
-/// Most hits that are skipped.
-const SKIP_MAX: u32 = 1_000;
-
-/// Messages whose text fits, best first; of equals the one with the greater key, which of ids is the newer.
+/// Messages whose text fits, best first: those with more words that fit; of equals the one with the greater key, which of ids is
+/// the newer.
 pub(in super::super) async fn search(
     connection: &mut SqliteConnection,
     search: &Search,
@@ -27,11 +26,11 @@ pub(in super::super) async fn search(
     let from = search.from.as_ref().map(|from| from.as_str());
     let rows = sqlx::query(AssertSqlSafe(statement(search)))
         .bind(expression(search, &words))
+        .bind(LOOKED)
         .bind(search.tenant.as_str())
         .bind(bound)
         .bind(from)
-        .bind(search.limit.min(PAGE_MAX))
-        .bind(search.skip.min(SKIP_MAX))
+        .bind(RANKED)
         .fetch_all(connection)
         .await
         .map_err(store_error)?;
@@ -40,10 +39,16 @@ pub(in super::super) async fn search(
         let highlights = record.text.as_deref().map(|text| words.highlights(text)).unwrap_or_default();
         Ok(Hit { record, highlights })
     };
-    rows.iter().map(hit).collect()
+    let mut hits = rows.iter().map(hit).collect::<Result<Vec<Hit>, StoreError>>()?;
+    // By what is read anyway: the table's own rank looks at every message that has one of the words.
+    hits.sort_by(|a, b| {
+        b.highlights.len().cmp(&a.highlights.len()).then_with(|| b.record.key.key.cmp(&a.record.key.key))
+    });
+    Ok(hits.into_iter().skip(search.skip as usize).take(search.limit.min(PAGE_MAX) as usize).collect())
 }
 
-/// Takes what [`expression`] says, the tenant, the channel or the user, the author, how many hits and how many to skip.
+/// Takes what [`expression`] says, how many messages are looked at, the tenant, the channel or the user, the author, and how many
+/// are ranked. Rows are numbered as they come, so both are the newest.
 pub(super) fn statement(search: &Search) -> String {
     let within = match &search.within {
         SearchIn::Channel(_) => "r.home = ?",
@@ -54,9 +59,9 @@ pub(super) fn statement(search: &Search) -> String {
     };
     let author = if search.from.is_some() { "r.who = ?" } else { "? IS NULL" };
     format!(
-        "SELECT {RECORD} FROM words CROSS JOIN records AS r ON r.row = words.rowid
-         WHERE words MATCH ? AND r.tenant = ? AND r.kind = 3 AND {within} AND {author}
-         ORDER BY bm25(words, 0.0, 0.0, 1.0), r.key DESC LIMIT ? OFFSET ?"
+        "SELECT {RECORD} FROM (SELECT rowid FROM words WHERE words MATCH ? ORDER BY rowid DESC LIMIT ?) AS w
+             CROSS JOIN records AS r ON r.row = w.rowid
+         WHERE r.tenant = ? AND r.kind = 3 AND {within} AND {author} ORDER BY w.rowid DESC LIMIT ?"
     )
 }
 

@@ -14,7 +14,7 @@ use crate::{LoadError, during};
 
 /// The tenant of development hubs.
 const TENANT: &str = "default";
-/// Events of a batch.
+/// Events of a batch, or records.
 const BATCH: usize = 10_000;
 /// A log changes from the slot of quiet channels to the one of its class behind so many messages.
 const PAGE: u64 = 1_000;
@@ -50,11 +50,24 @@ fn write(world: &World, sink: &mut Sink) -> Result<Filled, LoadError> {
         events: 0,
         records: 0,
     };
-    let (mut book, mut tellings) = (Book::default(), Vec::new());
-    for room in 0..world.rooms() {
-        let told = tell(world, room, &mut book, &mut filled, sink)?;
+    let mut book = Book::default();
+    let people: Vec<_> = (0..world.rooms()).map(|room| world.people(room)).collect();
+    let mut tellings = Vec::with_capacity(people.len());
+    for (room, people) in people.iter().enumerate() {
+        tellings.push(make(world, room, people, &mut book, &mut filled, sink)?);
+    }
+    for (room, ordinal) in world.in_time() {
+        let said = world.said(room, ordinal, &people[room]);
+        let act = act(world, room, ordinal, world.time(room, ordinal));
+        tellings[room].send(&said.author, &said.text, act, &mut book)?;
+        if room == LARGE {
+            filled.counted.add(ordinal, &said.words);
+        }
+        sink.batch_if_due(&tellings[room], &mut book, &mut filled)?;
+    }
+    for told in &tellings {
         told.end(&mut book);
-        tellings.push(told);
+        sink.batch_if_due(told, &mut book, &mut filled)?;
     }
     // The same records come again: in batches of their own.
     sink.batch(&mut book, &mut filled)?;
@@ -84,29 +97,20 @@ pub(super) fn id_of(world: &World, room: usize, ordinal: u64) -> MessageId {
     act(world, room, ordinal, world.time(room, ordinal)).id
 }
 
-/// A room from its beginning to its end.
-fn tell(
+/// A room with its people, before anything is said.
+fn make(
     world: &World,
     room: usize,
+    people: &[String],
     book: &mut Book,
     filled: &mut Filled,
     sink: &mut Sink,
 ) -> Result<Telling, LoadError> {
-    let (people, at) = (world.people(room), world.made(room));
-    let first = &people[..people.len().min(AT_ONCE)];
+    let (at, first) = (world.made(room), &people[..people.len().min(AT_ONCE)]);
     let (channel, name) = (World::channel(room), format!("Room {room}"));
     let mut told = Telling::create(&channel, &name, first, act(world, room, MADE, at), book)?;
     for (number, user) in people.iter().enumerate().skip(AT_ONCE) {
         told.join(user, act(world, room, JOINS + number as u64, at), book)?;
-        sink.batch_if_due(&told, book, filled)?;
-    }
-    for ordinal in 1..=world.messages(room) {
-        let said = world.said(room, ordinal, &people);
-        let act = act(world, room, ordinal, world.time(room, ordinal));
-        told.send(&said.author, &said.text, act, book)?;
-        if room == LARGE {
-            filled.counted.add(ordinal, &said.words);
-        }
         sink.batch_if_due(&told, book, filled)?;
     }
     Ok(told)
@@ -149,7 +153,7 @@ impl Sink {
 
     fn batch_if_due(&mut self, told: &Telling, book: &mut Book, filled: &mut Filled) -> Result<(), LoadError> {
         // The hub writes no batch that is larger than a page, so the first segment of a log ends there.
-        let due = book.events.len() >= BATCH || told.head == PAGE;
+        let due = book.events.len().max(book.records.len()) >= BATCH || told.head == PAGE;
         if due { self.batch(book, filled) } else { Ok(()) }
     }
 

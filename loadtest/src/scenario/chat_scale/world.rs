@@ -147,11 +147,30 @@ impl World {
         self.began + room as u64
     }
 
-    /// When a message was sent.
+    /// When a message was sent. Those of all rooms are spread over the same time.
     pub(super) fn time(&self, room: usize, ordinal: u64) -> u64 {
-        let first = self.began + self.rooms as u64;
-        let span = SPAN_MS - self.rooms as u64 - 1;
-        first + (u128::from(span) * u128::from(ordinal) / u128::from(self.messages(room))) as u64
+        let (rooms, span) = (self.rooms as u64, SPAN_MS - self.rooms as u64 - 1);
+        let (part, whole) = ((ordinal - 1) * rooms + room as u64 + 1, self.messages(room) * rooms);
+        self.began + rooms + (u128::from(span) * u128::from(part) / u128::from(whole)) as u64
+    }
+
+    /// The room and the ordinal of every message, in the order in which they were sent.
+    pub(super) fn in_time(&self) -> impl Iterator<Item = (usize, u64)> {
+        let smalls = self.rooms - 1;
+        let small = move |number: u64| (1 + (number % smalls as u64) as usize, 1 + number / smalls as u64);
+        let (mut large, mut number, all) = (0, 0, self.small_messages * smalls as u64);
+        std::iter::from_fn(move || {
+            let next = (number < all).then(|| small(number));
+            let is_small = next.filter(|(room, ordinal)| {
+                large == self.messages || self.time(*room, *ordinal) < self.time(LARGE, large + 1)
+            });
+            if is_small.is_some() {
+                number += 1;
+                return is_small;
+            }
+            large += 1;
+            (large <= self.messages).then_some((LARGE, large))
+        })
     }
 
     /// When the readers read.
@@ -169,5 +188,58 @@ impl World {
     pub(super) fn random(&self, room: usize, number: u64) -> u128 {
         let mut dice = Dice::of(self.seed, !(room as u64), number);
         u128::from(dice.throw()) << 64 | u128::from(dice.throw())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn world() -> World {
+        World {
+            seed: 1,
+            rooms: 30,
+            listed: 10,
+            messages: 500,
+            small_messages: 7,
+            members: 4,
+            crowd: 20,
+            words: Words::new(100, 1),
+            began: 1_000,
+        }
+    }
+
+    #[test]
+    fn every_message_comes_once_and_in_time() {
+        let world = world();
+        let all: Vec<_> = world.in_time().collect();
+        assert_eq!(all.len(), 500 + 29 * 7);
+        let mut next = [1; 30];
+        let mut now = 0;
+        for (room, ordinal) in all {
+            assert_eq!(ordinal, next[room]);
+            next[room] += 1;
+            assert!(world.time(room, ordinal) >= now);
+            now = world.time(room, ordinal);
+        }
+        assert!(now <= world.ended());
+    }
+
+    #[test]
+    fn readers_are_in_as_many_rooms_as_they_list_and_say_nothing() {
+        let world = world();
+        for reader in 0..world.readers() {
+            let rooms: Vec<_> = world.rooms_of(reader).collect();
+            assert_eq!(rooms.len(), 10);
+            for room in 0..30 {
+                let people = world.people(room);
+                assert_eq!(people.contains(&World::reader(reader)), rooms.contains(&room), "{room}");
+                assert!(world.messages(room) >= world.read(room, reader));
+                for ordinal in 1..=world.messages(room) {
+                    assert!(world.said(room, ordinal, &people).author.starts_with("member-"));
+                }
+            }
+        }
+        assert!((0..world.readers()).all(|reader| world.rooms_of(reader).all(|room| room != world.unread_room())));
     }
 }

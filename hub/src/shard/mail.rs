@@ -202,9 +202,21 @@ impl MailboxReader {
     /// Takes up to `most` pieces that wait, into `into`; waits for the first. Answers how many; 0 when no sender is left.
     pub async fn take(&mut self, into: &mut Vec<Mail>, most: usize) -> usize {
         let count = self.receiver.recv_many(into, most).await;
-        let cost: u32 = into[into.len() - count..].iter().map(cost).sum();
-        self.bytes.add_permits(cost as usize);
+        self.taken(&into[into.len() - count..]);
         count
+    }
+
+    /// The same of what waits now.
+    pub fn take_now(&mut self, into: &mut Vec<Mail>, most: usize) -> usize {
+        let before = into.len();
+        into.extend(std::iter::from_fn(|| self.receiver.try_recv().ok()).take(most));
+        self.taken(&into[before..]);
+        into.len() - before
+    }
+
+    fn taken(&self, mail: &[Mail]) {
+        let cost: u32 = mail.iter().map(cost).sum();
+        self.bytes.add_permits(cost as usize);
     }
 }
 

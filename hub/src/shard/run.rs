@@ -106,24 +106,34 @@ impl Shard {
         }
     }
 
-    /// Drains what waits, fans it out, flushes, and begins again: under load batches grow by themselves.
+    /// Drains what waits, fans it out, flushes, and begins again. What comes while it flushes joins what is not written yet:
+    /// under load batches grow by themselves, and nobody waits for a whole broadcast to end.
     async fn empty_mailbox(self: Rc<Self>, mut mailbox: MailboxReader) {
         let mut mail = Vec::with_capacity(64);
         while mailbox.take(&mut mail, MAIL_AT_ONCE).await > 0 {
-            let mut deliveries = Vec::new();
-            for piece in mail.drain(..) {
-                match piece {
-                    Mail::Delivery(delivery) => deliveries.push(delivery),
-                    other => {
-                        // Deliveries before an answer about a channel belong before it.
-                        self.deliver(std::mem::take(&mut deliveries)).await;
-                        self.handle(other);
-                    }
+            self.take_in(&mut mail).await;
+            while self.flush_slice() {
+                yield_now().await;
+                if mailbox.take_now(&mut mail, MAIL_AT_ONCE) > 0 {
+                    self.take_in(&mut mail).await;
                 }
             }
-            self.deliver(deliveries).await;
-            self.flush_all().await;
         }
+    }
+
+    async fn take_in(self: &Rc<Self>, mail: &mut Vec<Mail>) {
+        let mut deliveries = Vec::new();
+        for piece in mail.drain(..) {
+            match piece {
+                Mail::Delivery(delivery) => deliveries.push(delivery),
+                other => {
+                    // Deliveries before an answer about a channel belong before it.
+                    self.deliver(std::mem::take(&mut deliveries)).await;
+                    self.handle(other);
+                }
+            }
+        }
+        self.deliver(deliveries).await;
     }
 
     async fn deliver(self: &Rc<Self>, deliveries: Vec<Delivery>) {
@@ -143,18 +153,21 @@ impl Shard {
     async fn flush_when_asked(self: Rc<Self>) {
         loop {
             self.flush.notified().await;
-            self.flush_all().await;
+            while self.flush_slice() {
+                yield_now().await;
+            }
         }
     }
 
-    async fn flush_all(self: &Rc<Self>) {
-        let mut slice = Instant::now();
+    /// Flushes for a slice; answers whether there is more.
+    fn flush_slice(self: &Rc<Self>) -> bool {
+        let slice = Instant::now();
         while self.with(|state| (0..FLUSHES_PER_LOOK).all(|_| state.flush_next())) {
             if slice.elapsed() >= self.slice {
-                yield_now().await;
-                slice = Instant::now();
+                return true;
             }
         }
+        false
     }
 
     async fn turn_wheel(self: Rc<Self>) {

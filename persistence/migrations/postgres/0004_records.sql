@@ -291,7 +291,7 @@ BEGIN
     IF all_words = ' ' THEN RETURN; END IF;
     IF within IS NULL THEN
         SELECT array_agg(m.home) INTO homes FROM hubbub.records_member AS m
-            WHERE m.tenant = owner AND m.who = joined_by AND m.grp = 'joined';
+            WHERE m.tenant = owner AND m.who = joined_by AND m.grp || '' = 'joined';
         IF homes IS NULL THEN RETURN; END IF;
     END IF;
     -- Names of the hub have no quotes.

@@ -23,16 +23,15 @@ type Failure = Box<dyn Error + Send + Sync>;
 async fn main() -> Result<(), Failure> {
     let server = Server::start(Options::default().setting("autovacuum", "off"))?;
     migrate(&server.owner_url(), "hubbub").await?;
-    server.psql(&format!(
+    server.psql(
         "INSERT INTO hubbub.channels (tenant, name, head) SELECT 'acme', 'room:' || i, 1 FROM generate_series(1, 10000) AS i;
          INSERT INTO hubbub.records (kind, tenant, home, key, grp, at, body)
-             SELECT 1, 'acme', 'room:' || i, '-', 'open', 0, '{{\"room\":\"' || repeat('x', 700) || '\"}}'
+             SELECT 1, 'acme', 'room:' || i, '-', 'open', 0, '{\"room\":\"' || repeat('x', 700) || '\"}'
              FROM generate_series(1, 10000) AS i;
          INSERT INTO hubbub.records (kind, tenant, home, key, grp, at, who, body)
-             SELECT 2, 'acme', 'room:' || i, 'u' || m, 'joined', 0, 'u' || m, '{{\"member\":\"' || repeat('x', 250) || '\"}}'
+             SELECT 2, 'acme', 'room:' || i, 'u' || m, 'joined', 0, 'u' || m, '{\"member\":\"' || repeat('x', 250) || '\"}'
              FROM generate_series(1, 10000) AS i CROSS JOIN generate_series(1, 10) AS n
-                 CROSS JOIN LATERAL (SELECT CASE WHEN n = 1 AND i % 20 = 0 THEN 0 ELSE i * 10 + n END AS m) AS p"
-    ))?;
+                 CROSS JOIN LATERAL (SELECT CASE WHEN n = 1 AND i % 20 = 0 THEN 0 ELSE i * 10 + n END AS m) AS p")?;
     let settings =
         Settings { url: server.url(), replica_url: None, connections: 4, bounds: Bounds::default(), seed: 1 };
     let store = Postgres::open(settings).await?;

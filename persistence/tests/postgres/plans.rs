@@ -137,7 +137,7 @@ async fn ask_everything(store: &Postgres, number: u64) -> usize {
         view.put(record(3, Kind::Room, 0));
         view.remove(record(3, Kind::Version, 1).key);
         let said = event(&room(3), id(number), Data::parse("1".into()).expect("json"));
-        Ok(Verdict { erased: vec![2], events: vec![said], ..Verdict::default() })
+        Ok(Verdict { erased: vec![1, 2], events: vec![said], ..Verdict::default() })
     });
     store.act(Arc::new(act.keyed(key, b"what it says"))).await.expect("acted");
     found

@@ -164,7 +164,11 @@ BEGIN
         PERFORM set_config('hubbub.tenant', owner, true);
         INSERT INTO hubbub.records (kind, tenant, home, key, grp, at, who, text, body, arrived)
             SELECT a.kind, owner, a.home, a.key, coalesce(a.grp, ''), a.at, a.who, substr(a.text, 2), a.body,
-                CASE WHEN a.kind = 3 THEN nextval('hubbub.arrivals') ELSE 0 END
+                -- What changes keeps its number: else every reaction would take one, and buckets would be all but empty.
+                CASE WHEN a.kind = 3 THEN coalesce((
+                    SELECT l.arrived FROM hubbub.records AS l
+                    WHERE l.tenant = owner AND l.home = a.home AND l.kind = 3 AND l.key = a.key LIMIT 1
+                ), nextval('hubbub.arrivals')) ELSE 0 END
             FROM unnest(tenants, homes, kinds, keys, groups, ats, whos, texts, bodies)
                 AS a (tenant, home, kind, key, grp, at, who, text, body)
             WHERE a.tenant = owner

@@ -160,3 +160,19 @@ async fn a_batch_that_waits_for_a_channel_that_is_forgotten_makes_it_anew() {
     assert_eq!(whole(&store, "chat:a").await, [(1, 4), (2, 6)]);
     store.close().await;
 }
+
+/// What search goes back along would else be all but empty where people react and edit a lot.
+#[tokio::test]
+async fn a_message_keeps_its_number_when_it_changes() {
+    let server = server().await;
+    let store = open(&server, 1).await;
+    for number in 1..=9 {
+        let acted =
+            store.act(putting("chat:a", number, vec![record("chat:a", Kind::Message, "changed", number)])).await;
+        assert!(matches!(acted, Ok(Acted::Done { .. })), "{acted:?}");
+    }
+    store.act(putting("chat:a", 10, vec![record("chat:a", Kind::Message, "new", 10)])).await.expect("acted");
+    let numbers = "SELECT string_agg(arrived::text, ' ' ORDER BY key) FROM hubbub.records WHERE kind = 3";
+    assert_eq!(server.psql(numbers).expect("asked"), "1 2");
+    store.close().await;
+}

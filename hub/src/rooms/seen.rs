@@ -61,20 +61,22 @@ async fn answer(records: Arc<dyn Records>, clock: Arc<Clock>, mut asked: mpsc::R
         }
         for (readers, answers) in tenants.into_values() {
             let seen = who_sees(&*records, &readers, clock.now_ms()).await;
-            for (at, answer) in answers.into_iter().enumerate() {
+            let seen = seen.unwrap_or_else(|error| vec![Err(error); answers.len()]);
+            for (answer, seen) in answers.into_iter().zip(seen) {
                 // Whoever asked may have gone.
-                let _ = answer.send(seen.as_ref().map(|seen| seen[at] == Some(true)).map_err(Clone::clone));
+                let _ = answer.send(seen.map(|seen| seen == Some(true)));
             }
         }
     }
 }
 
-/// Of readers of one tenant, who may look into their room now; `None` where there is no room.
+/// Of each reader of one tenant, whether they may look into their room now; `None` where there is no room. A record that is
+/// damaged costs nobody else their answer.
 pub(super) async fn who_sees(
     records: &dyn Records,
     readers: &[Reader],
     now_ms: u64,
-) -> Result<Vec<Option<bool>>, RoomError> {
+) -> Result<Vec<Result<Option<bool>, RoomError>>, RoomError> {
     let Some((first, _)) = readers.first() else { return Ok(Vec::new()) };
     let keys = readers.iter().flat_map(|(home, user)| [room_key(home), member_key(home, user)]).collect();
     let looked = records.look(&first.tenant, Look { keys, ..Look::default() }).await?;
@@ -83,7 +85,7 @@ pub(super) async fn who_sees(
         let (room, me): (RoomRow, Option<MemberRow>) = (read(room)?, me.as_ref().map(read).transpose()?);
         Ok(Some(sees(&room.room, Rank::of(me.as_ref(), now_ms))))
     });
-    seen.collect()
+    Ok(seen.collect())
 }
 
 #[cfg(test)]
@@ -93,12 +95,15 @@ mod tests {
     use async_trait::async_trait;
     use futures_util::future::join_all;
     use hubbub_persistence::StoreError;
-    use hubbub_persistence::records::{Act, ActFuture, Hit, Looked, RecordKey, Search};
+    use hubbub_persistence::records::{Act, ActFuture, Hit, Looked, Record, RecordKey, Search};
     use hubbub_protocol::channel::ChannelName;
 
     use super::*;
 
-    /// Records of no room, which counts how often it is asked.
+    /// How the room is named whose record is damaged; there is no other.
+    const DAMAGED: &str = "room:7";
+
+    /// Counts how often it is asked.
     #[derive(Default)]
     struct Counting(AtomicUsize);
 
@@ -111,7 +116,18 @@ mod tests {
         async fn look(&self, _: &TenantId, look: Look) -> Result<Looked, StoreError> {
             self.0.fetch_add(1, Ordering::Relaxed);
             tokio::task::yield_now().await;
-            Ok(Looked { keys: vec![None; look.keys.len()], ..Looked::default() })
+            let damaged = |key: RecordKey| {
+                let body = "not a room".to_owned();
+                (key.home.channel.as_str() == DAMAGED).then(|| Record {
+                    key,
+                    group: String::new(),
+                    at: 0,
+                    who: None,
+                    text: None,
+                    body,
+                })
+            };
+            Ok(Looked { keys: look.keys.into_iter().map(damaged).collect(), ..Looked::default() })
         }
 
         async fn search(&self, _: Search) -> Result<Vec<Hit>, StoreError> {
@@ -139,7 +155,8 @@ mod tests {
             })
             .collect();
         let answers = join_all(readers.iter().map(|(room, user)| seen.ask(room, user))).await;
-        assert!(answers.iter().all(|answer| *answer == Ok(false)), "there is no room");
+        let failed: Vec<usize> = (0..answers.len()).filter(|at| answers[*at] != Ok(false)).collect();
+        assert_eq!(failed, [7], "of the others there is no room, and that is answered");
         let looks = records.0.load(Ordering::Relaxed);
         assert!(looks <= 50, "{looks} looks for 1,000 questions of two tenants");
     }

@@ -334,7 +334,6 @@ impl Rooms {
     }
 }
 
-/// The home of what is about a user alone.
 /// Whether something is about no room, and about nobody.
 fn is_at_large(actor: &Actor, op: &Op) -> bool {
     match op {
@@ -344,6 +343,7 @@ fn is_at_large(actor: &Actor, op: &Op) -> bool {
     }
 }
 
+/// The home of what is about a user alone.
 fn own_home(actor: &Actor) -> Result<ChannelKey, RoomError> {
     let needed = || refusal(ErrorCode::BadRequest, "this is about a user: name one in `as`");
     let user = actor.user.as_ref().ok_or_else(needed)?;

@@ -54,8 +54,10 @@ impl Rooms {
     async fn look_at(&self, readers: &[(ChannelKey, UserId)]) -> Result<(), RoomError> {
         let seen = who_sees(&*self.records, readers, self.clock.now_ms()).await?;
         for ((home, user), seen) in readers.iter().zip(seen) {
-            if seen == Some(false) {
-                self.control.end(home.clone(), user.clone()).await;
+            match seen {
+                Ok(Some(false)) => self.control.end(home.clone(), user.clone()).await,
+                Ok(_) => {}
+                Err(error) => tracing::warn!(channel = %home, %error, "could not look who may still read"),
             }
         }
         Ok(())

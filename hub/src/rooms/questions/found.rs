@@ -1,7 +1,7 @@
 //! Search, scheduled messages, and the inbox.
 
 use hubbub_persistence::ReadFrom;
-use hubbub_persistence::records::question::List;
+use hubbub_persistence::records::question::{List, RANKED};
 use hubbub_persistence::records::{Hit, Kind, Look, Search, SearchIn};
 use hubbub_protocol::ErrorCode;
 use hubbub_protocol::channel::ChannelKey;
@@ -15,9 +15,8 @@ use crate::rooms::error::{RoomError, refusal};
 use crate::rooms::rows::{person_key, read};
 use crate::rooms::tasks::TaskRow;
 
-/// Most hits of a page, and of all pages.
+/// Most hits of a page.
 const HITS: u32 = 50;
-const ALL_HITS: u32 = 1_000;
 /// Most notices of a page.
 const NOTICES: u32 = 100;
 /// Longest text to search for, in bytes.
@@ -31,7 +30,7 @@ impl Asking<'_> {
         }
         let skip: u32 = match body.before.as_deref().map(str::parse) {
             None => 0,
-            Some(Ok(skip)) if skip <= ALL_HITS => skip,
+            Some(Ok(skip)) if skip <= RANKED => skip,
             Some(_) => return Err(refusal(ErrorCode::BadRequest, "`before` is `next` of the page before").into()),
         };
         let within = match &body.channel {
@@ -51,7 +50,7 @@ impl Asking<'_> {
             limit,
         };
         let found = self.records.search(search).await?;
-        let full = found.len() == limit as usize && skip + limit < ALL_HITS;
+        let full = found.len() == limit as usize && skip + limit < RANKED;
         let found: Vec<_> =
             found.into_iter().filter(|hit| self.actor.reach.has(&hit.record.key.home.channel)).collect();
         let messages = self.posts(found.iter().map(|hit| &hit.record)).await?;

@@ -284,3 +284,28 @@ fn moved_log(policy: &Policy, next: &Reloadable) -> Option<String> {
         .find(|(name, rules)| now.iter().any(|(other, before)| other == *name && before.log != rules.log));
     moved.map(|(name, _)| name.to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cores_are_shared_out_and_what_is_told_counts() {
+        for (cores, told, expected) in [
+            // (shards, shared threads), 0 being the default.
+            (1, (0, 0), (1, 0)),
+            (2, (0, 0), (1, 0)),
+            (3, (0, 0), (2, 1)),
+            (4, (0, 0), (3, 1)),
+            (16, (0, 0), (12, 4)),
+            (2, (2, 0), (2, 0)),
+            (2, (0, 1), (1, 1)),
+            (4, (1, 0), (1, 1)),
+            (1, (0, 3), (1, 3)),
+        ] {
+            let node = NodeSettings { shards: told.0, shared_threads: told.1, ..NodeSettings::default() };
+            let threads = Threads::of(&node, cores);
+            assert_eq!((threads.shards, threads.shared), expected, "{cores} cores, {told:?}");
+        }
+    }
+}

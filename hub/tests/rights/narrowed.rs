@@ -61,6 +61,22 @@ async fn a_narrow_token_and_a_narrow_key_hear_of_their_rooms_alone() {
 }
 
 #[tokio::test]
+async fn a_narrow_key_reads_what_was_done_in_its_rooms_alone() {
+    let cast = Cast::start().await;
+    two_rooms(&cast).await;
+    for name in ["room:seen-a", "room:hidden-b"] {
+        cast.as_user("ann", "update", &json!({ "channel": name, "topic": "new" })).await.expect("done");
+    }
+    for (key, rooms) in [("all", 2), ("narrow", 1)] {
+        let audit = cast.by_key(TENANT, key, "audit", &json!({})).await.expect("answered");
+        let entries = audit["entries"].as_array().expect("a page");
+        let told: std::collections::HashSet<_> = entries.iter().filter_map(|entry| entry["channel"].as_str()).collect();
+        assert_eq!(told.len(), rooms, "{key}: {audit}");
+        assert!(told.contains("room:seen-a"), "{key}: {audit}");
+    }
+}
+
+#[tokio::test]
 async fn a_narrow_token_follows_its_rooms_alone() {
     let cast = Cast::start().await;
     two_rooms(&cast).await;

@@ -29,5 +29,6 @@ mod streams_have_a_rate;
 mod streams_leave_http_behind;
 mod streams_resume_by_their_id;
 mod tenants_have_rates;
+mod threads_are_as_many_as_told;
 mod tickets_open_streams;
 mod tokens_expire_and_are_refreshed;

@@ -62,7 +62,7 @@ pub enum AuthError {
     #[error("the keys that could prove this token can not be fetched now, try again")]
     KeysUnavailable,
     /// Not an API key.
-    #[error("this API key is not known")]
+    #[error("this API key is not known; `tenants.api_keys` of the configuration has those that are")]
     ApiKey,
     /// Not a ticket, or one for other channels.
     #[error("this ticket is not valid for these channels")]

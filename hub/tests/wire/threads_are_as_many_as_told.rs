@@ -1,6 +1,8 @@
 //! Goal: a node does the same whatever threads it has, and ends in good order. Method: every way to share out the work, however many
 //! cores the machine has; what the threads of the process are called; people on all shards, and SIGTERM.
 
+use std::time::{Duration, Instant};
+
 use crate::harness::{Hub, Setup};
 use crate::peer::{Peer, draft, fresh};
 
@@ -16,10 +18,19 @@ fn threads(hub: &Hub) -> Vec<String> {
     names
 }
 
+/// A thread gives itself its name, when it first runs.
+async fn until_named(hub: &Hub, expected: &[&str]) {
+    let until = Instant::now() + Duration::from_secs(10);
+    while threads(hub) != expected {
+        assert!(Instant::now() < until, "{:?} instead of {expected:?}", threads(hub));
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
 async fn works(shards: &str, shared: &str, expected: &[&str]) {
     let setup = Setup::new().env("HUBBUB_NODE__SHARDS", shards).env("HUBBUB_NODE__SHARED_THREADS", shared);
     let mut hub = setup.limit("drain_ms", 200).start();
-    assert_eq!(threads(&hub), expected);
+    until_named(&hub, expected).await;
     let mut people = Vec::new();
     for number in 0..PEOPLE {
         let mut peer = Peer::connect(&hub, &format!("p{number}")).await;

@@ -5,7 +5,9 @@
 //!
 //! The kernel splits CPU into user and system by looking each 4 ms, which says little about one round of a process that is
 //! mostly idle: user CPU is that of all rounds of a step together. User and system together are exact, and told by round.
-//! Memory is linear when the people of the last step weigh as much each as those of the step before.
+//! Memory is linear when a connection weighs as much at the last step as at the step before: all that the nodes have taken
+//! since they were empty, for each connection. What the people of one step added is told beside; it says less, since an
+//! allocator takes and gives back memory by the megabyte, and not when it is asked.
 
 use std::time::{Duration, Instant};
 
@@ -59,7 +61,7 @@ pub struct GrowthArgs {
     /// Most user CPU for a delivery at the last step, as a multiple of the first.
     #[arg(long)]
     max_cpu_ratio: Option<f64>,
-    /// How much more a connection that came with the last step may weigh than one of the step before, in percent.
+    /// How much more a connection may weigh at the last step than at the step before, in percent.
     #[arg(long)]
     max_memory_percent: Option<f64>,
 }
@@ -69,6 +71,8 @@ struct Joined {
     crowd: Crowd,
     rooms: usize,
     /// PSS that they added for each of them, in bytes.
+    added: f64,
+    /// PSS of each connection that is there since, in bytes.
     bytes: f64,
 }
 
@@ -76,6 +80,8 @@ struct Joined {
 struct Grown {
     fleet: Fleet,
     places: Vec<Place>,
+    /// PSS without people, in bytes.
+    empty: u64,
     joined: Vec<Joined>,
     acked: Vec<Acked>,
     start: Instant,
@@ -85,8 +91,8 @@ struct Grown {
 /// What one step measured.
 struct Step {
     connections: usize,
-    /// PSS of each connection that came with it, in bytes.
-    bytes: f64,
+    /// PSS of each connection, in bytes, and of each that came with it.
+    bytes: (f64, f64),
     /// User CPU of a delivery in microseconds, what the nodes take idle taken off, and with it.
     user_us: (f64, f64),
     /// User and system CPU by round, what the nodes take idle taken off.
@@ -99,11 +105,13 @@ impl GrowthArgs {
         let fleet = Fleet::start(&self.flags.hub, &Shape { nodes: self.nodes.max(1), ..Shape::default() })?;
         let places = (0..fleet.hubs.len()).map(|node| fleet.place(node)).collect::<Result<Vec<_>, _>>()?;
         let (start, zero_unix_ns) = (Instant::now(), unix_ns());
-        let mut grown = Grown { fleet, places, joined: Vec::new(), acked: Vec::new(), start, zero_unix_ns };
+        std::thread::sleep(Duration::from_secs(self.idle_s));
+        let empty = memory(&places)?;
+        let mut grown = Grown { fleet, places, empty, joined: Vec::new(), acked: Vec::new(), start, zero_unix_ns };
         let mut steps: Vec<Step> = Vec::new();
         for connections in &self.steps {
             let there = steps.last().map_or(0, |step| step.connections);
-            self.join(&mut grown, connections.saturating_sub(there))?;
+            self.join(&mut grown, there, connections.saturating_sub(there))?;
             steps.push(self.step(&mut grown, *connections, &mut report)?);
         }
         let audit = audit(grown, &mut report)?;
@@ -115,7 +123,7 @@ impl GrowthArgs {
     }
 
     /// Brings the people of a step, in a process for each node.
-    fn join(&self, grown: &mut Grown, more: usize) -> Result<(), LoadError> {
+    fn join(&self, grown: &mut Grown, there: usize, more: usize) -> Result<(), LoadError> {
         let (idle, step, nodes) = (Duration::from_secs(self.idle_s), grown.joined.len(), grown.places.len());
         std::thread::sleep(idle);
         let before = memory(&grown.places)?;
@@ -135,8 +143,9 @@ impl GrowthArgs {
         let crowd = Crowd::in_processes(&parts, grown.start)?;
         crowd.wait_live(Duration::from_secs(self.flags.open_within_s))?;
         std::thread::sleep(idle);
-        let bytes = memory(&grown.places)?.saturating_sub(before) as f64 / more.max(1) as f64;
-        grown.joined.push(Joined { crowd, rooms, bytes });
+        let after = memory(&grown.places)?;
+        let each = |since: u64, people: usize| after.saturating_sub(since) as f64 / people.max(1) as f64;
+        grown.joined.push(Joined { crowd, rooms, added: each(before, more), bytes: each(grown.empty, there + more) });
         Ok(())
     }
 
@@ -162,7 +171,7 @@ impl GrowthArgs {
         let rates: Rounds = rates.into_iter().collect();
         let step = Step {
             connections,
-            bytes: grown.joined.last().map_or(f64::NAN, |joined| joined.bytes),
+            bytes: grown.joined.last().map_or((f64::NAN, f64::NAN), |joined| (joined.bytes, joined.added)),
             user_us: (each(user - idle.0 * elapsed), each(user)),
             cpu_us: cpu.into_iter().collect(),
         };
@@ -209,14 +218,15 @@ impl GrowthArgs {
             report.value(&format!("user_us_per_delivery_{count}"), user_us);
             report.value(&format!("user_us_per_delivery_with_idle_{count}"), step.user_us.1);
             step.cpu_us.keep(&format!("cpu_us_per_delivery_{count}"), report);
-            report.value(&format!("pss_bytes_per_new_connection_{count}"), step.bytes);
-            parts.push(format!("{count}: {user_us:.3} µs, {:.0} bytes", step.bytes));
+            report.value(&format!("pss_bytes_per_connection_{count}"), step.bytes.0);
+            report.value(&format!("pss_bytes_per_new_connection_{count}"), step.bytes.1);
+            parts.push(format!("{count}: {user_us:.3} µs, {:.0} bytes", step.bytes.0));
         }
         let mut figure = format!("growth: {}", parts.join("; "));
         if let [first, .., before, last] = steps {
             let ratio = last.user_us.0 / first.user_us.0.max(1e-9);
             let whole = last.cpu_us.median() / first.cpu_us.median().max(1e-9);
-            let memory = (last.bytes / before.bytes.max(1e-9) - 1.0) * 100.0;
+            let memory = (last.bytes.0 / before.bytes.0.max(1e-9) - 1.0) * 100.0;
             report.value("ratio", ratio);
             report.value("cpu_ratio", whole);
             report.value("memory_percent", memory);
@@ -224,7 +234,7 @@ impl GrowthArgs {
             // Less is no fault: what a node keeps for its first people serves the later ones too.
             report.at_most("memory_percent", memory, self.max_memory_percent);
             figure += &format!(
-                "; ratio of user CPU {ratio:.2} (user and system {whole:.2}), memory of a new connection {memory:+.0} % beyond {}",
+                "; ratio of user CPU {ratio:.2} (user and system {whole:.2}), memory of a connection {memory:+.0} % of that at {}",
                 before.connections
             );
         }
@@ -238,9 +248,9 @@ fn prefix(step: usize) -> String {
 
 impl Step {
     fn say(&self, rates: &Rounds, late: &Rounds, idle: (f64, f64), report: &Report) {
-        let Self { connections, bytes, user_us: (user, with_idle), cpu_us } = self;
+        let Self { connections, bytes: (bytes, added), user_us: (user, with_idle), cpu_us } = self;
         report.say(&format!(
-            "{connections} connections: {bytes:.0} bytes for each that came; {} deliveries/s, user CPU of each {user:.3} µs \
+            "{connections} connections: {bytes:.0} bytes for each, {added:.0} for each that came; {} deliveries/s, user CPU of each {user:.3} µs \
              ({with_idle:.3} µs with what the nodes take idle, {:.3} + {:.3} cores), user and system {} µs; published {} ms late (p99)",
             rates.text(0),
             idle.0,

@@ -3,7 +3,7 @@
 
 use hubbub_client::rooms::{RoomsModel, ThreadsModel, Wanted};
 use hubbub_protocol::channel::ChannelName;
-use hubbub_protocol::room::{Op, RoomKind, RoomRequest};
+use hubbub_protocol::room::{Level, Op, RoomKind, RoomRequest};
 use hubbub_protocol::{Message, UserId};
 use serde_json::{Value, json};
 
@@ -73,4 +73,30 @@ async fn a_thread_that_is_followed_while_the_list_is_made_is_asked_for() {
         model.apply(message);
     }
     assert!(model.is_torn() || model.threads().count() == 2, "{:?}", model.threads().collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn what_the_list_heard_while_a_room_was_asked_for_is_told_to_the_room() {
+    let (_backend, mut world, viewer) = world().await;
+    let list = act(&world, &viewer, json!({ "op": "rooms" })).await;
+    let mut model = RoomsModel::new(viewer.clone(), serde_json::from_value(list).expect("the rooms"));
+    act(&world, &viewer, json!({ "op": "join", "channel": channel("public") })).await;
+    for message in world.told() {
+        model.apply(&message);
+    }
+    let Wanted::Rooms(wanted) = model.wanted() else { panic!("{:?}", model.wanted()) };
+    let answer = act(&world, &viewer, json!({ "op": "rooms", "channels": wanted })).await;
+    act(&world, &viewer, json!({ "op": "notify", "channel": channel("public"), "level": "mentions" })).await;
+    let meanwhile = world.told();
+    for message in &meanwhile {
+        model.apply(message);
+    }
+    model.refresh(&wanted, serde_json::from_value(answer).expect("the room"));
+    for round in ["behind the answer", "once more"] {
+        for message in &meanwhile {
+            model.apply(message);
+        }
+        let me = model.room(&channel("public")).and_then(|entry| entry.me()).expect("in it");
+        assert_eq!(me.notify, Level::Mentions, "{round}");
+    }
 }

@@ -2,7 +2,7 @@
 
 use hubbub_protocol::room::answer::{Place, RoomEntry};
 use hubbub_protocol::room::{Event, Member, MemberState, Moved, OwnEvent, Room};
-use hubbub_protocol::{ChannelName, UserId};
+use hubbub_protocol::{ChannelName, Position, UserId};
 
 use super::change::{self, Standing};
 use super::cursor::{Cursor, Mark, Step, holds};
@@ -81,6 +81,15 @@ impl Entry {
 
     pub(super) fn own(&self) -> Option<Place> {
         self.own
+    }
+
+    /// It is a snapshot with this place in the own channel now.
+    pub(super) fn stands_at(&mut self, position: Option<Position>) {
+        if let (Some(own), Some(position)) = (&mut self.own, position)
+            && !holds(Some(*own), Some(position))
+        {
+            *own = position.into();
+        }
     }
 
     pub(super) fn tear(&mut self) {

@@ -96,20 +96,21 @@ impl RoomsModel {
         // A room that was asked for by name may stand behind events of the own channel that are still to come.
         let step = self.own.step(heard.message.position);
         let What::Own(event) = &heard.what else { return step };
-        if step != Step::Next {
-            return step;
-        }
         match event {
+            // Each room knows what it holds: to one that was asked for meanwhile this is new, though the list had it before.
+            OwnEvent::MemberNotify { .. } | OwnEvent::ReadMoved(_) if step != Step::Hole => {
+                for entry in self.entries.values_mut() {
+                    entry.hear(heard);
+                    entry.stands_at(heard.message.position);
+                }
+            }
+            _ if step != Step::Next => {}
             OwnEvent::RoomJoined { channel } => self.comes(channel, heard),
             OwnEvent::RoomLeft { channel } => self.goes(channel, heard),
             OwnEvent::PersonChanged { person }
             | OwnEvent::InboxAdded { person, .. }
             | OwnEvent::InboxRead { person, .. } => self.person = person.clone(),
-            OwnEvent::MemberNotify { .. } | OwnEvent::ReadMoved(_) | OwnEvent::ThreadFollowed { .. } => {
-                for entry in self.entries.values_mut() {
-                    entry.hear(heard);
-                }
-            }
+            OwnEvent::MemberNotify { .. } | OwnEvent::ReadMoved(_) | OwnEvent::ThreadFollowed { .. } => {}
         }
         step
     }

@@ -23,7 +23,7 @@ async fn until_named(hub: &Hub, expected: &[&str]) {
     let until = Instant::now() + Duration::from_secs(10);
     while threads(hub) != expected {
         assert!(Instant::now() < until, "{:?} instead of {expected:?}", threads(hub));
-        tokio::time::sleep(Duration::from_millis(5)).await;
+        tokio::task::yield_now().await;
     }
 }
 

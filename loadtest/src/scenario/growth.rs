@@ -5,9 +5,9 @@
 //!
 //! The kernel splits CPU into user and system by looking each 4 ms, which says little about one round of a process that is
 //! mostly idle: user CPU is that of all rounds of a step together. User and system together are exact, and told by round.
-//! Memory is linear when a connection weighs as much at the last step as at the step before: all that the nodes have taken
-//! since they were empty, for each connection. What the people of one step added is told beside; it says less, since an
-//! allocator takes and gives back memory by the megabyte, and not when it is asked.
+//! Memory is linear when the people of the last step weigh as much each as those of the step before. What the nodes have taken
+//! since they were empty, for each connection, is told beside: an allocator gives memory back by the megabyte and when it
+//! likes, which moves the weight of one step more than that of all.
 
 use std::time::{Duration, Instant};
 
@@ -61,7 +61,7 @@ pub struct GrowthArgs {
     /// Most user CPU for a delivery at the last step, as a multiple of the first.
     #[arg(long)]
     max_cpu_ratio: Option<f64>,
-    /// How much more a connection may weigh at the last step than at the step before, in percent.
+    /// How much more a connection that came with the last step may weigh than one of the step before, in percent.
     #[arg(long)]
     max_memory_percent: Option<f64>,
 }
@@ -80,8 +80,8 @@ struct Joined {
 struct Grown {
     fleet: Fleet,
     places: Vec<Place>,
-    /// PSS without people, in bytes.
-    empty: u64,
+    /// PSS without people, in bytes, once it was read.
+    empty: Option<u64>,
     joined: Vec<Joined>,
     acked: Vec<Acked>,
     start: Instant,
@@ -105,9 +105,8 @@ impl GrowthArgs {
         let fleet = Fleet::start(&self.flags.hub, &Shape { nodes: self.nodes.max(1), ..Shape::default() })?;
         let places = (0..fleet.hubs.len()).map(|node| fleet.place(node)).collect::<Result<Vec<_>, _>>()?;
         let (start, zero_unix_ns) = (Instant::now(), unix_ns());
-        std::thread::sleep(Duration::from_secs(self.idle_s));
-        let empty = memory(&places)?;
-        let mut grown = Grown { fleet, places, empty, joined: Vec::new(), acked: Vec::new(), start, zero_unix_ns };
+        let mut grown =
+            Grown { fleet, places, empty: None, joined: Vec::new(), acked: Vec::new(), start, zero_unix_ns };
         let mut steps: Vec<Step> = Vec::new();
         for connections in &self.steps {
             let there = steps.last().map_or(0, |step| step.connections);
@@ -127,6 +126,7 @@ impl GrowthArgs {
         let (idle, step, nodes) = (Duration::from_secs(self.idle_s), grown.joined.len(), grown.places.len());
         std::thread::sleep(idle);
         let before = memory(&grown.places)?;
+        let empty = *grown.empty.get_or_insert(before);
         let rooms = (more / self.members.max(1)).max(1);
         let channel = super::parse_channel(&prefix(step)).map_err(LoadError::Start)?;
         let part = |node: usize| PeopleArgs {
@@ -145,7 +145,7 @@ impl GrowthArgs {
         std::thread::sleep(idle);
         let after = memory(&grown.places)?;
         let each = |since: u64, people: usize| after.saturating_sub(since) as f64 / people.max(1) as f64;
-        grown.joined.push(Joined { crowd, rooms, added: each(before, more), bytes: each(grown.empty, there + more) });
+        grown.joined.push(Joined { crowd, rooms, added: each(before, more), bytes: each(empty, there + more) });
         Ok(())
     }
 
@@ -220,13 +220,14 @@ impl GrowthArgs {
             step.cpu_us.keep(&format!("cpu_us_per_delivery_{count}"), report);
             report.value(&format!("pss_bytes_per_connection_{count}"), step.bytes.0);
             report.value(&format!("pss_bytes_per_new_connection_{count}"), step.bytes.1);
-            parts.push(format!("{count}: {user_us:.3} µs, {:.0} bytes", step.bytes.0));
+            parts.push(format!("{count}: {user_us:.3} µs, {:.0} bytes, {:.0} new", step.bytes.0, step.bytes.1));
         }
         let mut figure = format!("growth: {}", parts.join("; "));
         if let [first, .., before, last] = steps {
             let ratio = last.user_us.0 / first.user_us.0.max(1e-9);
             let whole = last.cpu_us.median() / first.cpu_us.median().max(1e-9);
-            let memory = (last.bytes.0 / before.bytes.0.max(1e-9) - 1.0) * 100.0;
+            let more = |last: f64, before: f64| (last / before.max(1e-9) - 1.0) * 100.0;
+            let (memory, all) = (more(last.bytes.1, before.bytes.1), more(last.bytes.0, before.bytes.0));
             report.value("ratio", ratio);
             report.value("cpu_ratio", whole);
             report.value("memory_percent", memory);
@@ -234,7 +235,7 @@ impl GrowthArgs {
             // Less is no fault: what a node keeps for its first people serves the later ones too.
             report.at_most("memory_percent", memory, self.max_memory_percent);
             figure += &format!(
-                "; ratio of user CPU {ratio:.2} (user and system {whole:.2}), memory of a connection {memory:+.0} % of that at {}",
+                "; ratio of user CPU {ratio:.2} (user and system {whole:.2}), memory of a new connection {memory:+.0} % beyond {}, of all {all:+.0} %",
                 before.connections
             );
         }

@@ -2,10 +2,9 @@
 //!
 //! It does not know frames or sockets: chunks come in whole and leave through a writer that may take any part of them.
 
+use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::rc::Rc;
-
-use smallvec::SmallVec;
 
 /// Chunks in one vectored write. Linux takes 1,024; more than 64 gains nothing that a profile shows.
 const SLICES: usize = 64;
@@ -51,8 +50,7 @@ struct Chunk {
 /// Bytes on their way to one connection.
 #[derive(Debug, Default)]
 pub struct Outbox {
-    /// The oldest first. Most connections hear one thing at a time: it lies beside what else a delivery looks at.
-    chunks: SmallVec<[Chunk; 1]>,
+    chunks: VecDeque<Chunk>,
     /// How much of the first chunk is written.
     written: usize,
     bytes: usize,
@@ -77,7 +75,11 @@ impl Outbox {
             return Pushed::Full;
         }
         self.bytes += bytes.len();
-        self.chunks.push(Chunk { bytes: Rc::clone(bytes), droppable });
+        if self.chunks.capacity() == 0 {
+            // Most idle connections hear one thing at a time.
+            self.chunks.reserve_exact(1);
+        }
+        self.chunks.push_back(Chunk { bytes: Rc::clone(bytes), droppable });
         Pushed::Taken
     }
 
@@ -85,7 +87,7 @@ impl Outbox {
     pub fn push_first(&mut self, bytes: Rc<[u8]>) {
         debug_assert_eq!(self.written, 0, "a chunk would be torn");
         self.bytes += bytes.len();
-        self.chunks.insert(0, Chunk { bytes, droppable: false });
+        self.chunks.push_front(Chunk { bytes, droppable: false });
     }
 
     /// Lets the oldest droppable chunks go until one of `len` bytes fits; never one that is partly written. Answers how
@@ -95,7 +97,8 @@ impl Outbox {
         let mut index = usize::from(self.written > 0);
         while (self.bytes + len > bounds.bytes || self.chunks.len() >= bounds.chunks) && index < self.chunks.len() {
             if self.chunks[index].droppable {
-                self.bytes -= self.chunks.remove(index).bytes.len();
+                // The index was just checked.
+                self.bytes -= self.chunks.remove(index).map_or(0, |chunk| chunk.bytes.len());
                 dropped += 1;
             } else {
                 index += 1;
@@ -107,22 +110,21 @@ impl Outbox {
     /// Forgets everything that is not partly written: the connection is about to hear that it closes.
     pub fn clear(&mut self) {
         self.chunks.truncate(usize::from(self.written > 0));
-        self.bytes = self.chunks.first().map_or(0, |chunk| chunk.bytes.len() - self.written);
+        self.bytes = self.chunks.front().map_or(0, |chunk| chunk.bytes.len() - self.written);
     }
 
     /// Writes until nothing waits or the writer would block.
     pub fn flush(&mut self, mut write: impl FnMut(&[IoSlice<'_>]) -> io::Result<usize>) -> io::Result<Flushed> {
-        while let Some(first) = self.chunks.first() {
+        while let Some(first) = self.chunks.front() {
             let first = IoSlice::new(&first.bytes[self.written..]);
-            let written = match &self.chunks[1..] {
-                [] => write(&[first]),
-                rest => {
-                    let mut slices = [first; SLICES];
-                    for (slice, chunk) in slices[1..].iter_mut().zip(rest) {
-                        *slice = IoSlice::new(&chunk.bytes);
-                    }
-                    write(&slices[..SLICES.min(1 + rest.len())])
+            let written = if self.chunks.len() == 1 {
+                write(&[first])
+            } else {
+                let (mut slices, count) = ([first; SLICES], self.chunks.len().min(SLICES));
+                for (slice, chunk) in slices[1..].iter_mut().zip(self.chunks.iter().skip(1)) {
+                    *slice = IoSlice::new(&chunk.bytes);
                 }
+                write(&slices[..count])
             };
             match written {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
@@ -133,7 +135,7 @@ impl Outbox {
             }
         }
         if self.chunks.capacity() > KEPT_PLACES {
-            self.release();
+            self.chunks = VecDeque::new();
         }
         Ok(Flushed::Drained)
     }
@@ -141,19 +143,17 @@ impl Outbox {
     /// Gives memory back that nothing waits in.
     pub fn release(&mut self) {
         if self.chunks.is_empty() {
-            self.chunks = SmallVec::new();
+            self.chunks = VecDeque::new();
         }
     }
 
     fn advance(&mut self, written: usize) {
         self.bytes -= written;
         self.written += written;
-        let mut gone = 0;
-        while let Some(chunk) = self.chunks.get(gone).filter(|chunk| chunk.bytes.len() <= self.written) {
+        while let Some(chunk) = self.chunks.front().filter(|chunk| chunk.bytes.len() <= self.written) {
             self.written -= chunk.bytes.len();
-            gone += 1;
+            self.chunks.pop_front();
         }
-        self.chunks.drain(..gone);
     }
 }
 

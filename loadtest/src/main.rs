@@ -16,7 +16,7 @@ use hubbub_loadtest::run::{self, KneeArgs, RunArgs};
 use hubbub_loadtest::scenario::Scenario;
 
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// Simulated people for Hubbub, and reports that can be believed.
 #[derive(Parser, Debug)]

@@ -24,7 +24,7 @@ fn no_path_of_a_machine_is_committed() {
     demand_none(findings);
 }
 
-/// `a/work/b` is a relative path or an address.
+/// Behind a name it is part of a relative path or of an address.
 fn begins_a_path(line: &str, at: usize) -> bool {
     !line[..at].ends_with(|char: char| char.is_alphanumeric() || matches!(char, '_' | '-' | '.' | '}' | '*'))
 }

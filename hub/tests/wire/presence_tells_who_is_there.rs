@@ -15,11 +15,11 @@ fn who_is_in(name: &str) -> PresenceQuery {
     PresenceQuery { channel: crate::peer::channel(name), after: None, limit: 1_000 }
 }
 
-/// The next change of another user than the watcher, before which nothing else may come.
+/// The next change, which must be the next frame; the watcher's own join may stand before it.
 async fn change(peer: &mut Peer) -> PresenceChange {
     loop {
         match peer.frame().await {
-            ServerFrame::Presence(change) if change.user.as_str() == "watcher" => {}
+            ServerFrame::Presence(own) if own.user.as_str() == "watcher" && own.event == PresenceKind::Join => {}
             ServerFrame::Presence(change) => return change,
             other => panic!("not a change: {other:?}"),
         }
